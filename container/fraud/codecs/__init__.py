@@ -1,0 +1,68 @@
+"""Bytes to tables and scores to bytes, one entry for each media type."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header, parse_options_header
+
+from fraud.codecs.answers import encode_csv, encode_json, encode_json_lines
+from fraud.codecs.csv_tables import decode_csv
+from fraud.codecs.json_tables import decode_json, decode_json_lines
+from fraud.errors import AcceptError, BodyError, MediaTypeError
+from fraud.model.scores import Scores
+from fraud.schema import Schema, Table
+
+type Options = Mapping[str, str]
+
+CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
+
+DECODERS: dict[str, Callable[[bytes, Schema, Options], Iterator[Table]]] = {
+    CSV: decode_csv,
+    JSON: decode_json,
+    JSON_LINES: decode_json_lines,
+    "application/x-jsonlines": decode_json_lines,
+    "application/octet-stream": decode_csv,  # what the SDK's own default serializer says of CSV (S24)
+}
+
+ENCODERS: dict[str, Callable[[Scores, tuple[str, ...]], bytes]] = {
+    CSV: encode_csv,
+    JSON: encode_json,
+    JSON_LINES: encode_json_lines,
+    "application/x-jsonlines": encode_json_lines,
+}
+
+
+def decode(content_type: str | None, body: bytes, schema: Schema) -> Iterator[Table]:
+    """Return the rows of a body, block by block; CSV where no content type is stated (S24).
+
+    Raises MediaTypeError for a type that nothing here reads, BodyError for a body that is not of its type.
+    """
+    media_type, options = parse_options_header(content_type or CSV)
+    decoder = DECODERS.get(media_type.lower())
+    if decoder is None:
+        raise MediaTypeError(f'Content-Type "{media_type[:60]}" is not read here; send {_listed(DECODERS)}')
+    if not body.strip():
+        raise BodyError("the body is empty; send at least one row")
+    return decoder(body, schema, options)
+
+
+def negotiate(accept: str, content_type: str | None) -> str:
+    """Return the media type to answer with, that of the request where any will do (RFC 9110, 12.5.1).
+
+    Raises AcceptError where nothing acceptable is written here.
+    """
+    media_type = parse_options_header(content_type or CSV)[0].lower()
+    offered = sorted(ENCODERS, key=lambda name: (name != media_type, name != CSV))
+    chosen = parse_accept_header(accept or "*/*", MIMEAccept).best_match(offered)
+    if chosen is None:
+        raise AcceptError(f'Accept "{accept[:60]}" cannot be answered; accept {_listed(ENCODERS)}')
+    return chosen
+
+
+def encode(media_type: str, scores: Scores, outputs: tuple[str, ...]) -> bytes:
+    """Write one record for each row, in the order of the rows (S31)."""
+    return ENCODERS[media_type](scores, outputs)
+
+
+def _listed(names: Mapping[str, object]) -> str:
+    return ", ".join(names)

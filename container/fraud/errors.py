@@ -1,0 +1,114 @@
+"""What can go wrong, sorted by who can mend it; only doors turn these into exit and status codes."""
+
+
+class FraudError(Exception):
+    """A failure with a stable code; `public` is the message without any value of a customer's row."""
+
+    code = "INTERNAL"
+
+    @property
+    def public(self) -> str:
+        return str(self)
+
+
+class UserError(FraudError):
+    """Whoever sent the data, the settings or the request can mend it."""
+
+
+class PlatformError(FraudError):
+    """Whoever runs the machine can mend it."""
+
+
+class HyperparameterError(UserError):
+    code = "HYPERPARAMETER_INVALID"
+
+
+class SettingError(UserError):
+    code = "SETTING_INVALID"
+
+
+class InputModeError(UserError):
+    code = "INPUT_MODE_UNSUPPORTED"
+
+
+class HostsError(UserError):
+    code = "HOSTS_UNSUPPORTED"
+
+
+class NoRowsError(UserError):
+    code = "DATA_NO_ROWS"
+
+
+class NoFraudError(UserError):
+    code = "DATA_NO_FRAUD"
+
+
+class OnlyFraudError(UserError):
+    code = "DATA_ONLY_FRAUD"
+
+
+class LabelError(UserError):
+    code = "DATA_LABEL_INVALID"
+
+
+class ColumnError(UserError):
+    code = "DATA_COLUMN_INVALID"
+
+
+class LeakError(UserError):
+    code = "DATA_LABEL_LEAK"
+
+
+class ResamplingError(UserError):
+    code = "RESAMPLING_IMPOSSIBLE"
+
+
+class ThresholdError(UserError):
+    code = "THRESHOLD_IMPOSSIBLE"
+
+
+class BodyError(UserError):
+    code = "BODY_INVALID"
+
+
+class RowError(UserError):
+    """A row that does not fit; the offending cell is told to its sender and to nobody else."""
+
+    code = "ROW_INVALID"
+
+    def __init__(self, where: str, problem: str, cell: object = "") -> None:
+        shown = f'"{cell}"' if cell != "" else "the cell"
+        super().__init__(f"{where}: {shown[:60]} {problem}")
+        self._public = f"{where}: the cell {problem}"
+
+    @property
+    def public(self) -> str:
+        return self._public
+
+
+class RowWidthError(UserError):
+    code = "ROW_WIDTH_INVALID"
+
+
+class MediaTypeError(UserError):
+    code = "MEDIA_TYPE_UNSUPPORTED"
+
+
+class AcceptError(UserError):
+    code = "ACCEPT_UNSUPPORTED"
+
+
+class BundleError(UserError):
+    code = "MODEL_UNUSABLE"
+
+
+class DeviceError(PlatformError):
+    code = "DEVICE_UNAVAILABLE"
+
+
+class OverloadError(PlatformError):
+    code = "OVERLOADED"
+
+
+class StoppedError(PlatformError):
+    code = "STOPPED"

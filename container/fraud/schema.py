@@ -1,0 +1,236 @@
+"""What a row is: its columns in order, their kinds, and how cells become the numbers that a model reads."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fraud.cells import NOT_FINITE, category_text, is_number, parse_boolean, parse_number
+from fraud.errors import ColumnError, RowError, RowWidthError
+
+type Row = Sequence[object] | Mapping[str, object]
+type Matrix = NDArray[np.float32]
+type Kind = Literal["number", "boolean", "category"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input of the model; `minimum` and `maximum` are what training rows held."""
+
+    name: str
+    kind: Kind = "number"
+    categories: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @cached_property
+    def codes(self) -> dict[str, float]:
+        return {category: float(code) for code, category in enumerate(self.categories)}
+
+    @cached_property
+    def codes_or_missing(self) -> frozenset[str | None]:
+        return frozenset({None, *self.categories})
+
+    def value(self, cell: object) -> float:
+        """Return the number a model reads, NaN for a missing cell; ValueError says what is wrong with it."""
+        if self.kind == "number":
+            return parse_number(cell)
+        if self.kind == "boolean":
+            return parse_boolean(cell)
+        text = category_text(cell)
+        return math.nan if text is None else self.codes.get(text, math.nan)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows as they were sent, by position or by name, before any schema was asked.
+
+    `cells` is a float64 matrix (rows, columns) where every cell is a number or missing, else a list of rows.
+    """
+
+    cells: NDArray[np.float64] | list[Row]
+    names: tuple[str, ...] | None = None
+    file: str | None = None
+    first: int = 1
+
+    def where(self, index: int) -> str:
+        """Name the row at this index as its sender knows it: by row, or by file and line."""
+        if self.file is None:
+            return f"row {self.first + index}"
+        return f"{self.file}, line {self.first + index + self._line_breaks_before(index)}"
+
+    def _line_breaks_before(self, index: int) -> int:
+        if isinstance(self.cells, np.ndarray):
+            return 0
+        return sum(str(cell).count("\n") for row in self.cells[:index] for cell in row)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that fit the schema, and what had to be read as missing."""
+
+    X: Matrix
+    missing_cells: int
+    unseen_categories: int
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns that a model was trained on, in order, and the known ones that it does not read."""
+
+    columns: tuple[Column, ...]
+    label: str
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def is_numeric(self) -> bool:
+        """Whether every column is a number, so that no cell needs its text."""
+        return all(column.kind == "number" for column in self.columns)
+
+    @property
+    def feature_types(self) -> list[str]:
+        """Return XGBoost's type of each column: `c` for categories, `q` for quantities."""
+        return ["c" if column.kind == "category" else "q" for column in self.columns]
+
+    def index(self, name: str) -> int | None:
+        """Return the position of a column, or None where the model does not read it."""
+        return self._positions.get(name.casefold())
+
+    def is_header(self, cells: Sequence[str]) -> bool:
+        """Tell whether the first line of a body names columns.
+
+        It does where each cell is a name known here, or where a column of numbers exists and no cell is one.
+        """
+        folded = [cell.strip().casefold() for cell in cells]
+        if all(name in self._positions or name in self._ignored for name in folded):
+            return True
+        has_numbers = any(column.kind == "number" for column in self.columns)
+        return has_numbers and not any(is_number(cell) for cell in cells)
+
+    def rows(self, table: Table) -> Rows:
+        """Check and place every cell: float32 (rows, columns).
+
+        Raises ColumnError for a wrong header, RowWidthError or RowError for the first row that does not fit.
+        """
+        order = None if table.names is None else self._order(table.names)
+        if isinstance(table.cells, np.ndarray):
+            return self._from_numbers(table, table.cells, order)
+        width = len(self.columns) if table.names is None else len(table.names)
+        placed = [self._place(table, index, row, width, order) for index, row in enumerate(table.cells)]
+        X = np.empty((len(placed), len(self.columns)), dtype=np.float32)
+        unseen = 0
+        for position, column in enumerate(self.columns):
+            cells = [row[position] for row in placed]
+            X[:, position] = _values(column, cells, table)
+            if column.kind == "category":
+                unseen += sum(category_text(cell) not in column.codes_or_missing for cell in cells)
+        return Rows(X, missing_cells=int(np.isnan(X).sum()) - unseen, unseen_categories=unseen)
+
+    def _from_numbers(self, table: Table, cells: NDArray[np.float64], order: list[int] | None) -> Rows:
+        width = len(self.columns) if table.names is None else len(table.names)
+        if cells.shape[1] != width:
+            raise RowWidthError(f"{table.where(0)} has {cells.shape[1]} cells; {self._width_expected(table)}")
+        if order is not None:
+            cells = cells[:, order]
+        with np.errstate(over="ignore"):
+            X = cells.astype(np.float32)
+        outside = np.isinf(X)
+        if outside.any():
+            row, position = np.argwhere(outside)[0]
+            where = f'{table.where(int(row))}, column "{self.columns[position].name}"'
+            raise RowError(where, NOT_FINITE, cells[row, position])
+        return Rows(X, missing_cells=int(np.isnan(X).sum()), unseen_categories=0)
+
+    def _place(self, table: Table, index: int, row: Row, width: int, order: list[int] | None) -> Sequence[object]:
+        if isinstance(row, Mapping):
+            return self._place_by_name(table, index, row)
+        if len(row) != width:
+            raise RowWidthError(f"{table.where(index)} has {len(row)} cells; {self._width_expected(table)}")
+        return row if order is None else [row[position] for position in order]
+
+    def _place_by_name(self, table: Table, index: int, row: Mapping[str, object]) -> Sequence[object]:
+        placed: list[object] = [None] * len(self.columns)
+        named = 0
+        for name, cell in row.items():
+            for key, value in self._spread(name, cell):
+                position = self._positions.get(key.casefold())
+                if position is not None:
+                    placed[position] = value
+                    named += 1
+                elif key.casefold() not in self._ignored:
+                    raise ColumnError(f"{table.where(index)}: {self._unknown(key)}")
+        if not named:
+            raise ColumnError(f"{table.where(index)} names none of the columns; {self._expected}")
+        return placed
+
+    def _spread(self, name: str, cell: object) -> list[tuple[str, object]]:
+        """Let `"v": [...]` fill V1..Vn."""
+        if not isinstance(cell, list):
+            return [(name, cell)]
+        last = f"{name}{len(cell) + 1}".casefold()
+        if not cell or last in self._positions or f"{name}{len(cell)}".casefold() not in self._positions:
+            known = sum(f"{name}{number}".casefold() in self._positions for number in range(1, len(self.columns) + 1))
+            raise ColumnError(
+                f'"{name}" is a list of {len(cell)} cells; this model has {known} columns {name}1..{name}n'
+            )
+        return [(f"{name}{number}", value) for number, value in enumerate(cell, start=1)]
+
+    def _order(self, names: Sequence[str]) -> list[int]:
+        """Return, for each column of the schema, its position in a header."""
+        folded = [name.casefold() for name in names]
+        for name, key in zip(names, folded, strict=True):
+            if folded.count(key) > 1:
+                raise ColumnError(f'column "{name}" is named more than once')
+            if key not in self._positions and key not in self._ignored:
+                raise ColumnError(self._unknown(name))
+        absent = [name for name in self.names if name.casefold() not in folded]
+        if absent:
+            raise ColumnError(f"the header lacks {quoted(absent)}; {self._expected}")
+        return [folded.index(name.casefold()) for name in self.names]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name.casefold(): position for position, name in enumerate(self.names)}
+
+    @cached_property
+    def _ignored(self) -> frozenset[str]:
+        return frozenset(name.casefold() for name in (self.label, *self.ignored))
+
+    @property
+    def _expected(self) -> str:
+        return f"this model reads {len(self.columns)}: {quoted(self.names)}"
+
+    def _width_expected(self, table: Table) -> str:
+        return self._expected if table.names is None else f"{len(table.names)} columns are named"
+
+    def _unknown(self, name: str) -> str:
+        close = get_close_matches(name, self.names, n=1)
+        hint = f'did you mean "{close[0]}"?' if close else self._expected
+        return f'there is no column "{name[:60]}"; {hint}'
+
+
+def _values(column: Column, cells: list[object], table: Table) -> list[float]:
+    values = []
+    for index, cell in enumerate(cells):
+        try:
+            values.append(column.value(cell))
+        except ValueError as error:
+            raise RowError(f'{table.where(index)}, column "{column.name}"', str(error), cell) from None
+    return values
+
+
+def quoted(names: Sequence[str], most: int = 12) -> str:
+    """List names for a message, the first and the last few of many."""
+    shown = [f'"{name[:60]}"' for name in names]
+    if len(shown) > most:
+        shown[most // 2 : -most // 2] = ["..."]
+    return ", ".join(shown)

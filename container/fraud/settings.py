@@ -1,0 +1,107 @@
+"""The environment as frozen objects; every wrong setting in one message."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from joblib import cpu_count
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from fraud.errors import SettingError
+
+type Output = Literal["predicted_label", "labels", "probability", "probabilities", "raw_score", "raw_scores"]
+
+OUTPUTS: tuple[str, ...] = get_args(Output.__value__)
+LARGEST_BODY_MEGABYTES = 100
+
+
+def _words(value: object) -> object:
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _level(value: object) -> object:
+    names = {"10": "DEBUG", "20": "INFO", "30": "WARNING", "40": "ERROR", "50": "CRITICAL"}
+    return names.get(str(value), str(value).upper())
+
+
+type LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)]
+
+
+class Settings(BaseSettings):
+    """What every job reads."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+
+    log_level: LogLevel = Field("INFO", validation_alias="SAGEMAKER_CONTAINER_LOG_LEVEL")
+
+
+class TrainingSettings(Settings):
+    """What `train` reads."""
+
+    job_name: str = Field("", validation_alias="TRAINING_JOB_NAME")
+
+
+class ServingSettings(Settings):
+    """What `serve` reads, in each of the spellings that users know (S56)."""
+
+    port: int = Field(8080, ge=1, le=65535, validation_alias="SAGEMAKER_BIND_TO_PORT")
+    workers: int = Field(
+        default_factory=cpu_count,
+        ge=1,
+        le=1024,
+        validation_alias=AliasChoices("MODEL_SERVER_WORKERS", "SAGEMAKER_MODEL_SERVER_WORKERS"),
+    )
+    timeout_seconds: int = Field(
+        60,
+        ge=1,
+        validation_alias=AliasChoices(
+            "MODEL_SERVER_TIMEOUT",
+            "SAGEMAKER_MODEL_SERVER_TIMEOUT",
+            "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",
+        ),
+    )
+    max_body_megabytes: int = Field(LARGEST_BODY_MEGABYTES, ge=0, validation_alias="SAGEMAKER_MAX_PAYLOAD_IN_MB")
+    max_content_length: int | None = Field(None, ge=1, validation_alias="MAX_CONTENT_LENGTH")
+    default_accept: str = Field("", validation_alias="SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT")
+    output: Annotated[tuple[Output, ...], NoDecode, BeforeValidator(_words)] = Field(
+        (), validation_alias="SAGEMAKER_INFERENCE_OUTPUT"
+    )
+
+    @property
+    def scoring_slots(self) -> int:
+        """Return how many requests a worker scores at once: one decodes while another is in XGBoost."""
+        return 2
+
+    @property
+    def waiting_slots(self) -> int:
+        """Return how many more may wait in a worker; beyond them a request is turned away at once."""
+        return 20
+
+    @property
+    def threads(self) -> int:
+        """Return the threads of a worker: ten more than may score or wait, for /ping and for reading bodies."""
+        return self.scoring_slots + self.waiting_slots + 10
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Return the largest body in bytes; 0 megabytes is how a batch job says `chunked` (S20)."""
+        megabytes = self.max_body_megabytes or LARGEST_BODY_MEGABYTES
+        return self.max_content_length or megabytes * 1024 * 1024
+
+
+def base_directory(environment: Mapping[str, str]) -> Path:
+    """Return where the tree is, even where another setting is wrong: a failure must be written there."""
+    return Path(environment.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
+
+
+def read[S: Settings](kind: type[S]) -> S:
+    """Read the environment; SettingError names every wrong variable, its value and what would be right."""
+    try:
+        return kind()
+    except ValidationError as error:
+        raise SettingError("; ".join(_problem(item) for item in error.errors())) from None
+
+
+def _problem(item: Any) -> str:
+    return f'{item["loc"][0]}="{str(item["input"])[:60]}": {item["msg"]}'
