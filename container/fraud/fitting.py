@@ -1,0 +1,172 @@
+"""Rows to a model with its decision: resample, boost, calibrate, choose the threshold, measure. Touches no file."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fraud.errors import ColumnError, ResamplingError
+from fraud.hyperparameters import Hyperparameters
+from fraud.model.algorithms import ALGORITHMS, BoostedTrees, Labelled, Plan
+from fraud.model.calibration import Platt
+from fraud.model.evaluation import Figure, average_precision, average_precision_gain, evaluate
+from fraud.model.resampling import AUTO, RESAMPLERS, Options
+from fraud.model.scores import Floats, Scores
+from fraud.model.scoring import FraudModel
+from fraud.model.splitting import Split
+from fraud.model.thresholds import Threshold, choose, choose_by_risk
+from fraud.schema import Schema
+
+log = logging.getLogger(__name__)
+
+type OnRound = Callable[[int, Mapping[str, float]], bool]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One resampling that was tried; `gain` is its average precision over the simpler choice before it."""
+
+    resampling: str
+    frauds: int = 0
+    honest: int = 0
+    average_precision: float = float("nan")
+    gain: Figure | None = None
+    refused: str = ""
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model and what was seen on the way to it.
+
+    `figures` are by the names of the rows they were measured on; `scores` are those of the held-out rows.
+    """
+
+    model: FraudModel
+    candidates: tuple[Candidate, ...]
+    figures: Mapping[str, Mapping[str, Figure]]
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    candidate: Candidate
+    learner: BoostedTrees
+    margin: Floats
+    rounds: tuple[Mapping[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What stays the same for every fit of one job; `on_round` is told figures and returns True to stop."""
+
+    hyperparameters: Hyperparameters
+    schema: Schema
+    device: str
+    threads: int
+    on_round: OnRound
+    is_stopped: Callable[[], bool]
+
+    def fit(self, split: Split) -> Fitted:
+        """Fit, choose on the tuning rows, and measure on the held-out rows."""
+        attempts, refused = self._attempts(split)
+        best, candidates = self._best(split.tuning, attempts)
+        if self.hyperparameters.resampling == "auto":
+            for number, seen in enumerate(best.rounds):  # only now is it known whose rounds are those of the model
+                self.on_round(number, seen)
+        calibration = Platt.fit(best.margin, split.tuning.y)
+        threshold = self._threshold(split.tuning, calibration.probability(best.margin))
+        amount = threshold.amount_column
+        tuned = FraudModel(best.learner, calibration, threshold, self.schema.index(amount) if amount else None)
+        model = replace(tuned, learner=self._refit(split, best)) if self.hyperparameters.refit else tuned
+        scores = model.score(split.held_out.X)
+        figures = {split.measured_on: self._measure(split.held_out, scores)}
+        if split.has_test:  # a model that was refitted has learnt the validation rows: they measure the one before
+            figures["validation"] = self._measure(split.tuning, tuned.score(split.tuning.X))
+        return Fitted(model, (*candidates, *refused), figures, scores)
+
+    def _best(self, tuning: Labelled, attempts: list[_Attempt]) -> tuple[_Attempt, list[Candidate]]:
+        """Return the simplest attempt that no later one beats by more than noise."""
+        best = attempts[0]
+        candidates = [best.candidate]
+        for attempt in attempts[1:]:
+            gain = average_precision_gain(tuning.y, best.margin, attempt.margin, self.hyperparameters.seed)
+            candidates.append(replace(attempt.candidate, gain=gain))
+            best = attempt if gain.low > 0 else best
+        chosen = best.candidate.resampling
+        return best, [replace(candidate, is_chosen=candidate.resampling == chosen) for candidate in candidates]
+
+    def _measure(self, rows: Labelled, scores: Scores) -> dict[str, Figure]:
+        return evaluate(rows.y, scores, self.hyperparameters.top_k, self.hyperparameters.seed)
+
+    def _attempts(self, split: Split) -> tuple[list[_Attempt], list[Candidate]]:
+        """Fit with each resampling that is to be tried; one that `auto` cannot do is left out with its reason."""
+        wanted = self.hyperparameters.resampling
+        if wanted != "auto":
+            return [self._attempt(split, wanted, self.on_round)], []
+        attempts: list[_Attempt] = []
+        refused = []
+        for resampling in AUTO:
+            try:
+                attempts.append(self._attempt(split, resampling, _quietly(self.is_stopped)))
+            except ResamplingError as error:
+                refused.append(Candidate(resampling, refused=str(error)))
+            if self.is_stopped():
+                break
+        return attempts, refused
+
+    def _attempt(self, split: Split, resampling: str, on_round: OnRound) -> _Attempt:
+        rows = RESAMPLERS[resampling](split.training, self._options())
+        rounds: list[Mapping[str, float]] = []
+
+        def record(number: int, figures: Mapping[str, float]) -> bool:
+            rounds.append(figures)
+            return on_round(number, figures)
+
+        learner = self._algorithm.fit(rows, split.watched, self._plan(self.hyperparameters.num_round), record)
+        margin = learner.raw_score(split.tuning.X)
+        candidate = Candidate(
+            resampling, rows.frauds, len(rows) - rows.frauds, average_precision(split.tuning.y, margin)
+        )
+        return _Attempt(candidate, learner, margin, tuple(rounds))
+
+    def _refit(self, split: Split, best: _Attempt) -> BoostedTrees:
+        """Fit once more on training and tuning rows, for as many rounds as the best model has."""
+        both = Labelled(
+            np.concatenate([split.training.X, split.tuning.X]), np.concatenate([split.training.y, split.tuning.y])
+        )
+        rows = RESAMPLERS[best.candidate.resampling](both, self._options())
+        plan = replace(self._plan(best.learner.rounds), early_stopping_rounds=0)
+        log.info("refitting on %d training and validation rows for %d rounds", len(both), best.learner.rounds)
+        learner = self._algorithm.fit(rows, split.watched, plan, _quietly(self.is_stopped))
+        return best.learner if self.is_stopped() else learner
+
+    @property
+    def _algorithm(self) -> type[BoostedTrees]:
+        return ALGORITHMS[self.hyperparameters.algorithm]
+
+    def _plan(self, rounds: int) -> Plan:
+        parameters = {**self.hyperparameters.booster(), "device": self.device, "nthread": self.threads}
+        stop, metric = self.hyperparameters.early_stopping_rounds, self.hyperparameters.eval_metric
+        return Plan(parameters, rounds, self.schema.feature_types, stop, metric)
+
+    def _options(self) -> Options:
+        told = self.hyperparameters
+        kinds = enumerate(self.schema.columns)
+        categorical = tuple(position for position, column in kinds if column.kind == "category")
+        return Options(told.smote_ratio, told.undersample_ratio, categorical, told.seed)
+
+    def _threshold(self, tuning: Labelled, probability: Floats) -> Threshold:
+        rule = self.hyperparameters.threshold_rule
+        if rule.name != "risk":
+            return choose(rule, tuning.y, probability)
+        name = self.hyperparameters.amount_column
+        position = self.schema.index(name)
+        if position is None:
+            raise ColumnError(f'threshold_rule={rule.text} needs the amount of a row, and no input is named "{name}"')
+        return choose_by_risk(rule, self.schema.names[position], tuning.X[:, position].astype(float))
+
+
+def _quietly(is_stopped: Callable[[], bool]) -> OnRound:
+    return lambda _round, _figures: is_stopped()

@@ -1,0 +1,159 @@
+"""What a job was told: strings in three dialects, as one typed and checked object."""
+
+import ast
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from fraud.errors import HyperparameterError
+from fraud.model.algorithms import ALGORITHMS
+from fraud.model.resampling import RESAMPLERS
+from fraud.model.thresholds import Rule
+
+# What SDKs and the tuner add to a job (T15).
+FOREIGN_PREFIX, FOREIGN_NAMES = "sagemaker_", ("_tuning_objective_metric",)
+ABSENT = ("", "none", "null")
+
+
+def _whole(value: object) -> object:
+    """Read 5.0 as 5: a tuner of continuous ranges writes whole numbers so (T55)."""
+    if isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            return value
+        return int(number) if number.is_integer() else value
+    return value
+
+
+def _names(value: object) -> object:
+    """Read a list of names: JSON, Python's spelling, or words with commas."""
+    if not isinstance(value, str):
+        return value
+    if value.startswith("["):
+        for read in (json.loads, ast.literal_eval):
+            try:
+                return tuple(read(value))
+            except (ValueError, SyntaxError, TypeError):
+                continue
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def _rule(value: object) -> object:
+    return Rule.parse(value) if isinstance(value, str) else value
+
+
+def _one_of(names: Mapping[str, object]) -> BeforeValidator:
+    def check(value: object) -> object:
+        if value not in names:
+            raise ValueError(f"should be one of {', '.join(names)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+type Whole = Annotated[int, BeforeValidator(_whole)]
+type Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+def _tunable(default: float, scaling: str, **limits: float) -> Any:
+    """Return a field that a tuner may vary within the limits, on a `Linear` or `Logarithmic` scale."""
+    return Field(default, json_schema_extra={"tunable": scaling}, **limits)  # type: ignore[call-overload] # limits are ge, gt, le
+
+
+class BoosterParameters(BaseModel):
+    """XGBoost's own parameters, by the names that the built-in algorithm has for them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    eta: float = _tunable(0.05, "Logarithmic", gt=0, le=1)
+    max_depth: Whole = _tunable(4, "Linear", ge=0, le=64)
+    min_child_weight: float = _tunable(1.0, "Logarithmic", ge=0, le=1e6)
+    max_delta_step: float = _tunable(0.0, "Linear", ge=0, le=1e6)
+    subsample: float = _tunable(1.0, "Linear", gt=0, le=1)
+    colsample_bytree: float = _tunable(1.0, "Linear", gt=0, le=1)
+    colsample_bylevel: float = _tunable(1.0, "Linear", gt=0, le=1)
+    colsample_bynode: float = _tunable(1.0, "Linear", gt=0, le=1)
+    gamma: float = _tunable(0.0, "Linear", ge=0, le=1e6)
+    alpha: float = _tunable(0.0, "Linear", ge=0, le=1e6)
+    lambda_: float = Field(1.0, ge=0, le=1e6, alias="lambda", json_schema_extra={"tunable": "Linear"})
+    max_bin: Whole = _tunable(4096, "Linear", ge=2, le=65_536)
+    max_leaves: Whole = _tunable(0, "Linear", ge=0, le=100_000)
+    grow_policy: Literal["depthwise", "lossguide"] = "depthwise"
+    scale_pos_weight: float = _tunable(1.0, "Logarithmic", gt=0, le=1e6)
+    base_score: float = Field(0.5, gt=0, lt=1)
+    objective: Literal["binary:logistic"] = "binary:logistic"
+    tree_method: Literal["auto", "hist"] = "hist"
+    seed: Whole = Field(0, ge=0, le=2**31 - 1)
+
+
+class Hyperparameters(BoosterParameters):
+    """Every name that a job may set."""
+
+    algorithm: Annotated[str, _one_of(ALGORITHMS)] = "xgboost"
+    num_round: Whole = _tunable(300, "Linear", ge=1, le=100_000)
+    early_stopping_rounds: Whole = Field(0, ge=0)
+    eval_metric: Literal["logloss", "aucpr", "auc"] = "logloss"
+
+    label: str = "Class"
+    time_column: str | None = None
+    amount_column: str = "Amount"
+    exclude: Names = ()
+    categories: Names = ()
+    validation_fraction: float = Field(0.3, gt=0, le=0.9)
+
+    resampling: Annotated[str, _one_of({"auto": None, **RESAMPLERS})] = "auto"
+    smote_ratio: float = _tunable(0.1, "Logarithmic", gt=0, le=1)
+    undersample_ratio: float = _tunable(0.02, "Logarithmic", gt=0, le=1)
+    threshold_rule: Annotated[Rule, BeforeValidator(_rule)] = Rule("max_f1", "max_f1")
+    top_k: Whole = Field(100, ge=1)
+    refit: bool = False
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def booster(self) -> dict[str, object]:
+        """Return XGBoost's own parameters."""
+        return self.model_dump(by_alias=True, include=set(BoosterParameters.model_fields))
+
+    def stated(self) -> dict[str, object]:
+        """Return every value, the rule as its text: what a bundle records."""
+        return {**self.model_dump(mode="json", by_alias=True), "threshold_rule": self.threshold_rule.text}
+
+
+def read(strings: Mapping[str, str]) -> Hyperparameters:
+    """Read the strings of a job; HyperparameterError names every problem at once."""
+    values = {}
+    for name, text in strings.items():
+        if not name.startswith(FOREIGN_PREFIX) and name not in FOREIGN_NAMES:
+            value = _plain(text)
+            if value.casefold() not in ABSENT:
+                values[name] = value
+    try:
+        return Hyperparameters.model_validate(values)
+    except ValidationError as error:
+        raise HyperparameterError("; ".join(_problem(item) for item in error.errors())) from None
+
+
+def names() -> list[str]:
+    """Return every name that a job may set."""
+    return [field.alias or name for name, field in Hyperparameters.model_fields.items()]
+
+
+def _plain(text: str) -> str:
+    """Strip the quotes that one SDK puts inside the value (T14)."""
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        return text[1:-1].strip()
+    return text
+
+
+def _problem(item: Any) -> str:
+    name = str(item["loc"][0])
+    if item["type"] == "extra_forbidden":
+        close = get_close_matches(name, names(), n=1)
+        hint = f"did you mean {close[0]}?" if close else f"the names are {', '.join(names())}"
+        return f"{name[:60]}: there is no such hyperparameter; {hint}"
+    reason = item["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return f'{name}="{str(item["input"])[:60]}": {reason}'
