@@ -1,0 +1,176 @@
+"""One training job, in one straight line: channels to rows, rows to a model, the model and its report to files."""
+
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from platform import python_version
+from types import FrameType
+
+from joblib import cpu_count
+
+from fraud import channels, hyperparameters, settings
+from fraud.bundle import ModelBundle
+from fraud.channels import Channel
+from fraud.errors import FraudError, LeakError, PlatformError, StoppedError
+from fraud.fitting import Fitted, Trainer
+from fraud.hyperparameters import Hyperparameters
+from fraud.layout import Roles
+from fraud.model import leaks
+from fraud.model.splitting import split
+from fraud.opt_ml import OptMl
+from fraud.settings import TrainingSettings
+from fraud.training import devices, report
+
+log = logging.getLogger(__name__)
+
+LIBRARIES = ("fraud-detect", "imbalanced-learn", "numpy", "pandas", "scikit-learn", "xgboost")
+# What a shell says of a program that SIGTERM ended.
+STOPPED_EXIT_CODE = 128 + signal.SIGTERM
+
+
+@dataclass
+class Stop:
+    """SIGTERM: before boosting it ends the job; from then on it ends the round, and what is fitted is saved (T41)."""
+
+    is_requested: bool = False
+    is_boosting: bool = False
+
+    def __call__(self, _signum: int, _frame: FrameType | None) -> None:
+        self.is_requested = True
+        if not self.is_boosting:
+            raise StoppedError("SIGTERM came before the first round; there is no model to save")
+
+    def end_round(self, _number: int, figures: Mapping[str, float]) -> bool:
+        """Print the figures of a round, one a line (T53), and tell whether it is the last."""
+        for name in ("validation:average_precision", "validation:logloss"):
+            write_metric(name, figures[name])
+        return self.is_requested
+
+
+def main() -> None:
+    """Run the job that the tree describes, and exit as SageMaker expects (T35-T37)."""
+    opt_ml = OptMl(settings.base_directory(os.environ))
+    stop = Stop()
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        told = settings.read(TrainingSettings)
+        logging.basicConfig(level=told.log_level, stream=sys.stderr, format="%(levelname)s %(message)s")
+        run(opt_ml, told, stop)
+    except FraudError as error:
+        sys.exit(_fail(opt_ml, error))
+    except MemoryError:
+        sys.exit(_fail(opt_ml, PlatformError("the memory of this machine is used up; start the job on a larger one")))
+    except Exception as error:
+        log.error("".join(traceback.format_tb(error.__traceback__)))
+        sys.exit(_fail(opt_ml, FraudError(f"an error inside the image, {type(error).__name__}; the log says where")))
+
+
+def run(opt_ml: OptMl, told: TrainingSettings, stop: Stop) -> None:
+    """Read, fit, save, report."""
+    opt_ml.require_one_host()
+    content_types = opt_ml.content_types()
+    parameters = hyperparameters.read(opt_ml.hyperparameters())
+    train, others = _read_channels(opt_ml, parameters, content_types)
+    notes = _check(train)
+    parts = split(
+        train.rows,
+        others["validation"].rows if "validation" in others else None,
+        others["test"].rows if "test" in others else None,
+        parameters.validation_fraction,
+        parameters.seed,
+    )
+    log.info(
+        "%d rows train, %d tune, %d measure (%s)",
+        len(parts.training),
+        len(parts.tuning),
+        len(parts.held_out),
+        parts.measured_on,
+    )
+    device, threads = devices.resolve(parameters.device), cpu_count()
+    log.info("training on %s with %d threads", "the GPU" if device == "cuda" else "the CPU", threads)
+    stop.is_boosting = True
+    trainer = Trainer(parameters, train.schema, device, threads, stop.end_round, lambda: stop.is_requested)
+    fitted = trainer.fit(parts)
+    bundle = _bundle(fitted, parameters, {"train": train, **others}, told.job_name)
+    bundle.save(opt_ml.model)
+    document = report.describe(bundle, fitted, parts, notes)
+    report.write(opt_ml.output_data, document, parts, fitted)
+    _say(fitted, bundle, opt_ml, stop)
+
+
+def write_metric(name: str, value: float) -> None:
+    """Write a line that SageMaker's metric definitions read (T51-T54)."""
+    sys.stdout.write(f"{name}={value:.6f};\n")
+    sys.stdout.flush()
+
+
+def _read_channels(
+    opt_ml: OptMl, parameters: Hyperparameters, content_types: Mapping[str, str]
+) -> tuple[Channel, dict[str, Channel]]:
+    roles = Roles(parameters.label, parameters.exclude, parameters.time_column, parameters.categories)
+    found = {"train": channels.read(opt_ml.channel("train"), roles, None, content_types.get("train", "text/csv"))}
+    for name in ("validation", "test"):
+        if opt_ml.channel(name).is_dir():
+            content_type = content_types.get(name, "text/csv")
+            found[name] = channels.read(opt_ml.channel(name), roles, found["train"], content_type)
+    for name, channel in found.items():
+        share = channel.rows.frauds / len(channel.rows)
+        log.info("channel %s: %d rows, %d frauds (%.3f %%)", name, len(channel.rows), channel.rows.frauds, 100 * share)
+    return found.pop("train"), found
+
+
+def _check(train: Channel) -> list[str]:
+    """Refuse a copy of the label, and return what else the columns should make a reader look at."""
+    names = train.schema.names
+    if copies := leaks.label_copies(train.rows, names):
+        raise LeakError(f'column "{copies[0]}" is a copy of the label "{train.schema.label}"; set exclude={copies[0]}')
+    notes = []
+    if separators := leaks.separators(train.rows, names):
+        notes.append(f"{', '.join(separators)} alone tells every fraud from every honest row: does it leak the label?")
+    if constants := leaks.constants(train.rows, names):
+        notes.append(f"{', '.join(constants)} holds one value on every row, and tells nothing")
+    for note in notes:
+        log.warning(note)
+    return notes
+
+
+def _bundle(fitted: Fitted, parameters: Hyperparameters, read: Mapping[str, Channel], job_name: str) -> ModelBundle:
+    return ModelBundle.of(
+        fitted.model,
+        parameters.algorithm,
+        job_name=job_name,
+        row_schema=read["train"].schema,
+        figures=fitted.figures,
+        hyperparameters=parameters.stated(),
+        versions={"python": python_version(), **{name: version(name) for name in LIBRARIES}},
+        data_sha256={name: channel.fingerprint for name, channel in read.items()},
+    )
+
+
+def _say(fitted: Fitted, bundle: ModelBundle, opt_ml: OptMl, stop: Stop) -> None:
+    for candidate in fitted.candidates:
+        text = candidate.refused or f"average precision {candidate.average_precision:.4f} on tuning rows"
+        log.info("resampling %s: %s%s", candidate.resampling, text, " (chosen)" if candidate.is_chosen else "")
+    threshold = fitted.model.threshold
+    log.info("threshold %.6g by %s", threshold.value, threshold.rule)
+    if not threshold.is_met:
+        log.warning("no threshold keeps %s on the tuning rows; this is the nearest", threshold.rule)
+    for rows, figures in fitted.figures.items():
+        for name, figure in figures.items():
+            write_metric(f"{rows}:{name}", figure.value)
+    ended = f"stopped by SIGTERM after {fitted.model.learner.rounds} rounds; " if stop.is_requested else ""
+    log.info("%smodel %s is in %s, its report in %s", ended, bundle.card.model_id, opt_ml.model, opt_ml.output_data)
+
+
+def _fail(opt_ml: OptMl, error: FraudError) -> int:
+    log.error("%s: %s", error.code, error.public)
+    try:
+        opt_ml.write_failure(error)
+    except OSError as problem:
+        log.error("the failure file cannot be written: %s", problem.strerror)
+    return STOPPED_EXIT_CODE if isinstance(error, StoppedError) else 1

@@ -1,0 +1,117 @@
+"""What a job found, for machines (report.json), for people (report.html), and row by row (predictions.csv)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from fraud.bundle import ModelBundle
+from fraud.fitting import Fitted
+from fraud.model.algorithms import Labelled
+from fraud.model.evaluation import calibration_figures, confusion, reliability
+from fraud.model.scores import Floats, Labels
+from fraud.model.splitting import Split
+from fraud.training.page import render
+
+MOST_POINTS = 400
+SWEEP = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, *(step / 20 for step in range(2, 20)), 0.98, 0.99)
+
+
+def describe(bundle: ModelBundle, fitted: Fitted, split: Split, notes: Sequence[str]) -> dict[str, Any]:
+    """Return the report as plain values; everything is measured on the held-out rows unless it says otherwise."""
+    card, y, scores = bundle.card, split.held_out.y, fitted.scores
+    uncalibrated = expit(scores.raw_score)
+    parts = {"training": split.training, "tuning": split.tuning, "held_out": split.held_out}
+    return {
+        "model_id": card.model_id,
+        "job_name": card.job_name,
+        "measured_on": split.measured_on,
+        "notes": list(notes),
+        "rows": {name: _balance(rows) for name, rows in parts.items()},
+        "resampling": [_plain(asdict(candidate)) for candidate in fitted.candidates],
+        "figures": {name: {key: asdict(value) for key, value in of.items()} for name, of in fitted.figures.items()},
+        "calibration": {
+            **asdict(card.calibration),
+            "before": calibration_figures(y, uncalibrated),
+            "after": calibration_figures(y, scores.probability),
+            "reliability_before": reliability(y, uncalibrated),
+            "reliability_after": reliability(y, scores.probability),
+        },
+        "threshold": asdict(card.threshold),
+        "confusion": confusion(y, scores.flagged),
+        "sweep": [_at(threshold, y, scores.probability) for threshold in SWEEP],
+        "curves": _curves(y, scores.probability),
+        "importance": bundle.model.learner.importance(bundle.schema.names),
+        "rounds": bundle.model.learner.rounds,
+        "columns": [{"name": column.name, "kind": column.kind} for column in bundle.schema.columns],
+        "hyperparameters": dict(card.hyperparameters),
+        "versions": dict(card.versions),
+        "data_sha256": dict(card.data_sha256),
+    }
+
+
+def write(directory: Path, document: dict[str, Any], split: Split, fitted: Fitted) -> None:
+    """Write the three files."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "report.json").write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8")
+    (directory / "report.html").write_text(render(document), encoding="utf-8")
+    scores = fitted.scores
+    columns: list[NDArray[Any]] = [
+        split.positions,
+        split.held_out.y,
+        scores.probability,
+        scores.raw_score,
+        scores.flagged,
+    ]
+    np.savetxt(
+        directory / "predictions.csv",
+        np.column_stack(columns),
+        fmt=("%d", "%d", "%.9g", "%.9g", "%d"),
+        delimiter=",",
+        header="row,label,probability,raw_score,predicted_label",
+        comments="",
+    )
+
+
+def _balance(rows: Labelled) -> dict[str, int]:
+    return {"frauds": rows.frauds, "honest": len(rows) - rows.frauds}
+
+
+def _plain(candidate: dict[str, Any]) -> dict[str, Any]:
+    """Return a candidate without the figures that one that was refused does not have."""
+    absent = {"average_precision", "frauds", "honest"} if candidate["refused"] else {"refused"}
+    return {name: value for name, value in candidate.items() if name not in absent and value is not None}
+
+
+def _at(threshold: float, y: Labels, probability: Floats) -> dict[str, float]:
+    counts = confusion(y, probability >= threshold)
+    alerts = counts["true_positive"] + counts["false_positive"]
+    frauds = counts["true_positive"] + counts["false_negative"]
+    return {
+        "threshold": threshold,
+        "precision": counts["true_positive"] / max(alerts, 1),
+        "recall": counts["true_positive"] / frauds,
+        "f1": 2 * counts["true_positive"] / (alerts + frauds),
+        "alert_rate": alerts / len(y),
+    }
+
+
+def _curves(y: Labels, probability: Floats) -> dict[str, list[list[float]]]:
+    precision, recall, _ = precision_recall_curve(y, probability, drop_intermediate=True)
+    false_rate, true_rate, _ = roc_curve(y, probability, drop_intermediate=True)
+    return {
+        "precision_recall": _points(recall[::-1], precision[::-1]),
+        "roc": _points(false_rate, true_rate),
+    }
+
+
+def _points(x: Floats, y: Floats) -> list[list[float]]:
+    """Thin a curve to what an eye can tell apart."""
+    chosen = np.unique(np.linspace(0, len(x) - 1, MOST_POINTS).astype(int))
+    return [[float(x[index]), float(y[index])] for index in chosen]
