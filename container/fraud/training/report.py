@@ -60,7 +60,6 @@ def write(directory: Path, document: dict[str, Any], split: Split, fitted: Fitte
     """Write the three files."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "report.json").write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8")
-    (directory / "report.html").write_text(render(document), encoding="utf-8")
     scores = fitted.scores
     columns: list[NDArray[Any]] = [
         split.positions,
@@ -77,6 +76,7 @@ def write(directory: Path, document: dict[str, Any], split: Split, fitted: Fitte
         header="row,label,probability,raw_score,predicted_label",
         comments="",
     )
+    (directory / "report.html").write_text(render(document), encoding="utf-8")
 
 
 def _balance(rows: Labelled) -> dict[str, int]:
