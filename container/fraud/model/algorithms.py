@@ -1,5 +1,6 @@
 """The learners behind one door: ALGORITHMS maps the name a job gives to the class that fits, saves and loads it."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -8,7 +9,8 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from fraud.errors import BundleError, DeviceError
+from fraud.errors import BundleError, LearnerError
+from fraud.model.dense import margins
 from fraud.model.evaluation import average_precision
 from fraud.model.scores import Floats, Labels
 from fraud.schema import Matrix
@@ -64,16 +66,12 @@ class BoostedTrees:
 
         `watched` holds the rows to measure each round; early stopping watches the first of them.
         """
-        max_bin = int(str(plan.parameters["max_bin"]))
-        shape: dict[str, Any] = {"feature_types": list(plan.feature_types), "enable_categorical": True}
-        shape |= {"max_bin": max_bin, "nthread": plan.parameters["nthread"]}
         metrics = list(dict.fromkeys(["logloss", plan.eval_metric]))
         callbacks: list[xgb.callback.TrainingCallback] = [_Watch(on_round)]
         if plan.early_stopping_rounds:
             callbacks.insert(0, _early_stopping(plan, next(iter(watched))))
         try:
-            matrix = xgb.QuantileDMatrix(training.X, training.y, **shape)
-            evals = [(xgb.QuantileDMatrix(rows.X, rows.y, ref=matrix, **shape), name) for name, rows in watched.items()]
+            matrix, evals = _matrices(training, watched, plan)
             booster = xgb.train(
                 {**plan.parameters, "eval_metric": metrics, "disable_default_eval_metric": True},
                 matrix,
@@ -84,19 +82,22 @@ class BoostedTrees:
                 verbose_eval=False,
             )
         except xgb.core.XGBoostError as error:
-            raise DeviceError(f"XGBoost stopped: {str(error).splitlines()[-1][:300]}") from error
+            raise LearnerError(f"XGBoost stopped: {_cause(error)}") from error
         booster.set_param({"device": "cpu"})
         return cls(booster, plan.feature_types)
 
     @classmethod
     def load(cls, content: bytes, feature_types: Sequence[str], threads: int) -> Self:
-        """Read what `dump` wrote; BundleError where it is no booster of that many columns."""
+        """Read what `dump` wrote; BundleError where it is no booster of that many columns.
+
+        The caller proves that the content is whole: XGBoost may end the process over a part of a booster.
+        """
         booster = xgb.Booster({"nthread": threads})
         try:
             booster.load_model(bytearray(content))
             booster.set_param({"nthread": threads})
-        except xgb.core.XGBoostError as error:
-            raise BundleError(f"{cls.file_name} is not a booster: {str(error).splitlines()[-1][:200]}") from error
+        except (xgb.core.XGBoostError, UnicodeDecodeError) as error:
+            raise BundleError(f"{cls.file_name} is not a booster: {_cause(error)}") from error
         if booster.num_features() != len(feature_types):
             raise BundleError(
                 f"{cls.file_name} reads {booster.num_features()} columns and the schema has {len(feature_types)}"
@@ -112,8 +113,7 @@ class BoostedTrees:
 
     def raw_score(self, X: Matrix) -> Floats:
         """Return the margin of each row, in log-odds: float64 (rows)."""
-        margin = self._booster.inplace_predict(X, predict_type="margin", validate_features=False)
-        return np.asarray(margin, dtype=np.float64)
+        return margins(self._booster, X)
 
     def importance(self, names: Sequence[str]) -> dict[str, float]:
         """Return each column's share of the total gain, largest first; columns in no tree are left out."""
@@ -137,9 +137,34 @@ class _Watch(xgb.callback.TrainingCallback):
         return self._on_round(epoch, figures)
 
 
+def _matrices(
+    training: Labelled, watched: Mapping[str, Labelled], plan: Plan
+) -> tuple[xgb.QuantileDMatrix, list[tuple[xgb.DMatrix, str]]]:
+    """Return the rows as XGBoost holds them: in bins, which the watched rows share where no column is a category.
+
+    A category that no training row has is in no bin, and would be measured as the nearest one that is.
+    """
+    shape: dict[str, Any] = {"feature_types": list(plan.feature_types), "enable_categorical": True}
+    shape |= {"nthread": plan.parameters["nthread"]}
+    max_bin = int(str(plan.parameters["max_bin"]))
+    matrix = xgb.QuantileDMatrix(training.X, training.y, max_bin=max_bin, **shape)
+    if "c" in plan.feature_types:
+        return matrix, [(xgb.DMatrix(rows.X, rows.y, **shape), name) for name, rows in watched.items()]
+    binned = {
+        name: xgb.QuantileDMatrix(rows.X, rows.y, ref=matrix, max_bin=max_bin, **shape)
+        for name, rows in watched.items()
+    }
+    return matrix, [(rows, name) for name, rows in binned.items()]
+
+
+def _cause(error: Exception) -> str:
+    """Return what went wrong, without XGBoost's clock, source line and stack trace."""
+    return re.sub(r"^\[[\d:]+\] \S+ ", "", str(error).partition("\n")[0])[:200]
+
+
 def _early_stopping(plan: Plan, rows: str) -> xgb.callback.EarlyStopping:
     return xgb.callback.EarlyStopping(
-        plan.early_stopping_rounds, metric_name=plan.eval_metric, data_name=rows, save_best=True
+        rounds=plan.early_stopping_rounds, metric_name=plan.eval_metric, data_name=rows, save_best=True
     )
 
 
