@@ -114,9 +114,14 @@ def _model(card: Card, directory: Path, threads: int) -> FraudModel:
     content = _read(path)
     if hashlib.sha256(content).hexdigest() != card.model_sha256:
         raise BundleError(f"{path} is damaged: it is not the file that {DOCUMENT} names")
-    schema, amount = card.row_schema, card.threshold.amount_column
-    trees = learner.load(content, schema.feature_types, threads)
-    return FraudModel(trees, card.calibration, card.threshold, schema.index(amount) if amount else None)
+    amount = card.threshold.amount_column
+    position = None if amount is None else card.row_schema.index(amount)
+    if amount is not None and position is None:
+        raise BundleError(
+            f'{directory / DOCUMENT} is damaged: its threshold reads "{amount[:60]}", and no column is so named'
+        )
+    trees = learner.load(content, card.row_schema.feature_types, threads)
+    return FraudModel(trees, card.calibration, card.threshold, position)
 
 
 def _read(path: Path) -> bytes:

@@ -2,13 +2,12 @@
 
 import math
 
-import numpy as np
-
 type Cell = str | float | int | bool | None
 
 MISSING_WORDS = frozenset({"", "nan", "null", "na", "n/a", "none"})
 BOOLEAN_WORDS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
-LARGEST_NUMBER = float(np.finfo(np.float32).max)
+# The largest that float32 holds once it is rounded: half a step further is infinite.
+LARGEST_NUMBER = math.nextafter(2.0**128 - 2.0**103, 0.0)
 NOT_FINITE = "is not a finite number"
 
 
@@ -28,7 +27,7 @@ def parse_number(cell: object) -> float:
     elif isinstance(cell, bool) or not isinstance(cell, int | float):
         raise ValueError("is not a number")
     else:
-        value = cell if abs(cell) <= LARGEST_NUMBER else math.inf
+        value = math.inf if abs(cell) > LARGEST_NUMBER else float(cell)
     if abs(value) > LARGEST_NUMBER:
         raise ValueError(NOT_FINITE)
     return value
@@ -64,9 +63,9 @@ def is_missing(word: str) -> bool:
 
 
 def is_number(word: str) -> bool:
-    """Tell whether a word can stand in a column of numbers, as a number or as a missing cell."""
+    """Tell whether a word stands in a column of numbers, as a number, an infinite one too, or as a missing cell."""
     try:
         parse_number(word)
-    except ValueError:
-        return False
+    except ValueError as error:
+        return str(error) == NOT_FINITE
     return True

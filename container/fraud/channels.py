@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from fraud.cells import parse_number
+from fraud.cells import parse_boolean, parse_number
 from fraud.codecs.csv_tables import is_header_by_itself, read_tables
 from fraud.errors import BodyError, ColumnError, LabelError, MediaTypeError, NoRowsError, RowError
 from fraud.layout import Layout, Roles, layout
@@ -126,6 +126,7 @@ def _read_as(schema: Schema, files: _Files, found: Layout) -> Channel:
     if not parts:
         raise NoRowsError(f'channel "{files.directory.name}" holds a header and no rows')
     X = np.concatenate(parts)
+    del parts
     rows = Labelled(X, np.concatenate(labels), np.concatenate(times) if times else None)
     return Channel(found, _with_ranges(schema, X), rows)
 
@@ -166,15 +167,17 @@ def _labels(table: Table, name: str) -> Labels:
 
 
 def _label(cell: object) -> float:
-    words = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
-    return words.get(str(cell).strip().casefold(), np.nan)
+    try:
+        return parse_boolean(cell)
+    except ValueError:
+        return np.nan
 
 
 def _times(table: Table, name: str) -> Floats:
     """Return the time of each row: the number itself, or the seconds since 1970 of a date (ISO 8601)."""
     cells = _cells(table, name)
     if isinstance(cells, np.ndarray):
-        return cells
+        return cells.copy()  # a view would keep its whole block
     return np.array([_time(cell, table, index, name) for index, cell in enumerate(cells)])
 
 

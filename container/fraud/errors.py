@@ -106,6 +106,10 @@ class DeviceError(PlatformError):
     code = "DEVICE_UNAVAILABLE"
 
 
+class LearnerError(PlatformError):
+    code = "LEARNER_FAILED"
+
+
 class OverloadError(PlatformError):
     code = "OVERLOADED"
 

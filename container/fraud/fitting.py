@@ -70,15 +70,15 @@ class Trainer:
 
     def fit(self, split: Split) -> Fitted:
         """Fit, choose on the tuning rows, and measure on the held-out rows."""
+        amount = self._amount_position()
         attempts, refused = self._attempts(split)
         best, candidates = self._best(split.tuning, attempts)
         if self.hyperparameters.resampling == "auto":
             for number, seen in enumerate(best.rounds):  # only now is it known whose rounds are those of the model
                 self.on_round(number, seen)
         calibration = Platt.fit(best.margin, split.tuning.y)
-        threshold = self._threshold(split.tuning, calibration.probability(best.margin))
-        amount = threshold.amount_column
-        tuned = FraudModel(best.learner, calibration, threshold, self.schema.index(amount) if amount else None)
+        threshold = self._threshold(split.tuning, calibration.probability(best.margin), amount)
+        tuned = FraudModel(best.learner, calibration, threshold, amount)
         model = replace(tuned, learner=self._refit(split, best)) if self.hyperparameters.refit else tuned
         scores = model.score(split.held_out.X)
         figures = {split.measured_on: self._measure(split.held_out, scores)}
@@ -136,7 +136,11 @@ class Trainer:
         both = Labelled(
             np.concatenate([split.training.X, split.tuning.X]), np.concatenate([split.training.y, split.tuning.y])
         )
-        rows = RESAMPLERS[best.candidate.resampling](both, self._options())
+        try:
+            rows = RESAMPLERS[best.candidate.resampling](both, self._options())
+        except ResamplingError as error:  # the validation rows have missing cells that the training rows have not
+            log.warning("not refitted on validation rows: %s", error)
+            return best.learner
         plan = replace(self._plan(best.learner.rounds), early_stopping_rounds=0)
         log.info("refitting on %d training and validation rows for %d rounds", len(both), best.learner.rounds)
         learner = self._algorithm.fit(rows, split.watched, plan, _quietly(self.is_stopped))
@@ -154,18 +158,24 @@ class Trainer:
     def _options(self) -> Options:
         told = self.hyperparameters
         kinds = enumerate(self.schema.columns)
-        categorical = tuple(position for position, column in kinds if column.kind == "category")
+        categorical = tuple(position for position, column in kinds if column.kind != "number")
         return Options(told.smote_ratio, told.undersample_ratio, categorical, told.seed)
 
-    def _threshold(self, tuning: Labelled, probability: Floats) -> Threshold:
-        rule = self.hyperparameters.threshold_rule
+    def _amount_position(self) -> int | None:
+        """Return where the amount of a row stands, None for a rule that needs none; ColumnError where it is absent."""
+        rule, name = self.hyperparameters.threshold_rule, self.hyperparameters.amount_column
         if rule.name != "risk":
-            return choose(rule, tuning.y, probability)
-        name = self.hyperparameters.amount_column
+            return None
         position = self.schema.index(name)
-        if position is None:
-            raise ColumnError(f'threshold_rule={rule.text} needs the amount of a row, and no input is named "{name}"')
-        return choose_by_risk(rule, self.schema.names[position], tuning.X[:, position].astype(float))
+        if position is None or self.schema.columns[position].kind != "number":
+            raise ColumnError(f'threshold_rule={rule.text} needs an input of numbers named "{name}"; set amount_column')
+        return position
+
+    def _threshold(self, tuning: Labelled, probability: Floats, amount: int | None) -> Threshold:
+        rule = self.hyperparameters.threshold_rule
+        if amount is None:
+            return choose(rule, tuning.y, probability)
+        return choose_by_risk(rule, self.schema.names[amount], tuning.X[:, amount].astype(float))
 
 
 def _quietly(is_stopped: Callable[[], bool]) -> OnRound:

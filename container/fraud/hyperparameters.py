@@ -15,7 +15,8 @@ from fraud.model.thresholds import Rule
 
 # What SDKs and the tuner add to a job (T15).
 FOREIGN_PREFIX, FOREIGN_NAMES = "sagemaker_", ("_tuning_objective_metric",)
-ABSENT = ("", "none", "null")
+# How Python and JSON spell "not given" (T14); a lower-case none is a value, that of `resampling`.
+ABSENT = ("", "None", "null", "NULL")
 
 
 def _whole(value: object) -> object:
@@ -33,13 +34,13 @@ def _names(value: object) -> object:
     """Read a list of names: JSON, Python's spelling, or words with commas."""
     if not isinstance(value, str):
         return value
-    if value.startswith("["):
+    if value.startswith(("[", "(")):
         for read in (json.loads, ast.literal_eval):
             try:
                 return tuple(read(value))
             except (ValueError, SyntaxError, TypeError):
                 continue
-    return tuple(name.strip() for name in value.split(",") if name.strip())
+    return tuple(_plain(name) for name in value.split(",") if name.strip())
 
 
 def _rule(value: object) -> object:
@@ -128,7 +129,7 @@ def read(strings: Mapping[str, str]) -> Hyperparameters:
     for name, text in strings.items():
         if not name.startswith(FOREIGN_PREFIX) and name not in FOREIGN_NAMES:
             value = _plain(text)
-            if value.casefold() not in ABSENT:
+            if value not in ABSENT:
                 values[name] = value
     try:
         return Hyperparameters.model_validate(values)
@@ -142,17 +143,20 @@ def names() -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Strip the quotes that one SDK puts inside the value (T14)."""
+    """Take off the quotes, and the escapes, that one SDK puts inside the value (T14)."""
     text = text.strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+    if len(text) < 2 or text[0] != text[-1] or text[0] not in "\"'" or text[0] in text[1:-1].replace('\\"', ""):
+        return text
+    try:
+        return str(json.loads(text)).strip()
+    except ValueError:
         return text[1:-1].strip()
-    return text
 
 
 def _problem(item: Any) -> str:
     name = str(item["loc"][0])
     if item["type"] == "extra_forbidden":
-        close = get_close_matches(name, names(), n=1)
+        close = get_close_matches(name.casefold(), names(), n=1)
         hint = f"did you mean {close[0]}?" if close else f"the names are {', '.join(names())}"
         return f"{name[:60]}: there is no such hyperparameter; {hint}"
     reason = item["msg"].removeprefix("Value error, ").replace("Input should", "should")

@@ -58,7 +58,7 @@ class OptMl:
         """Leave the cause where DescribeTrainingJob reads it, unless one is there already (T35, T36)."""
         self.failure.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with self.failure.open("x", encoding="utf-8") as file:
+            with self.failure.open("x", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"{error.code}: {error.public}"[:FAILURE_CHARACTERS])
         except FileExistsError:
             return

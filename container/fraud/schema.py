@@ -45,6 +45,14 @@ class Column:
         text = category_text(cell)
         return math.nan if text is None else self.codes.get(text, math.nan)
 
+    def problem(self, cell: object) -> str:
+        """Return what is wrong with a cell, nothing where it has a value."""
+        try:
+            self.value(cell)
+        except ValueError as error:
+            return str(error)
+        return ""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -110,18 +118,17 @@ class Schema:
 
         It does where each cell is a name known here, or where a column of numbers exists and no cell is one.
         """
-        folded = [cell.strip().casefold() for cell in cells]
-        if all(name in self._positions or name in self._ignored for name in folded):
-            return True
-        has_numbers = any(column.kind == "number" for column in self.columns)
-        return has_numbers and not any(is_number(cell) for cell in cells)
+        unknown = next((cell for cell in cells if not self._is_known(cell.strip().casefold())), None)
+        if unknown is None or is_number(unknown):  # on a row of numbers the first cell decides
+            return unknown is None
+        return any(column.kind == "number" for column in self.columns) and not any(map(is_number, cells))
 
     def rows(self, table: Table) -> Rows:
         """Check and place every cell: float32 (rows, columns).
 
         Raises ColumnError for a wrong header, RowWidthError or RowError for the first row that does not fit.
         """
-        order = None if table.names is None else self._order(table.names)
+        order = None if table.names is None else self._order(table.names, table.file)
         if isinstance(table.cells, np.ndarray):
             return self._from_numbers(table, table.cells, order)
         width = len(self.columns) if table.names is None else len(table.names)
@@ -130,7 +137,10 @@ class Schema:
         unseen = 0
         for position, column in enumerate(self.columns):
             cells = [row[position] for row in placed]
-            X[:, position] = _values(column, cells, table)
+            try:
+                X[:, position] = [column.value(cell) for cell in cells]
+            except ValueError:
+                raise _first_wrong(self.columns, placed, table) from None
             if column.kind == "category":
                 unseen += sum(category_text(cell) not in column.codes_or_missing for cell in cells)
         return Rows(X, missing_cells=int(np.isnan(X).sum()) - unseen, unseen_categories=unseen)
@@ -142,7 +152,7 @@ class Schema:
         if order is not None:
             cells = cells[:, order]
         with np.errstate(over="ignore"):
-            X = cells.astype(np.float32)
+            X = cells.astype(np.float32, order="C")
         outside = np.isinf(X)
         if outside.any():
             row, position = np.argwhere(outside)[0]
@@ -159,42 +169,44 @@ class Schema:
 
     def _place_by_name(self, table: Table, index: int, row: Mapping[str, object]) -> Sequence[object]:
         placed: list[object] = [None] * len(self.columns)
-        named = 0
+        named: set[int] = set()
         for name, cell in row.items():
-            for key, value in self._spread(name, cell):
+            for key, value in self._spread(table, index, name, cell):
                 position = self._positions.get(key.casefold())
+                if position is None and key.casefold() not in self._ignored:
+                    raise ColumnError(f"{table.where(index)}: {self._unknown(key)}")
+                if position in named:
+                    raise ColumnError(f'{table.where(index)}: column "{key[:60]}" is named more than once')
                 if position is not None:
                     placed[position] = value
-                    named += 1
-                elif key.casefold() not in self._ignored:
-                    raise ColumnError(f"{table.where(index)}: {self._unknown(key)}")
+                    named.add(position)
         if not named:
             raise ColumnError(f"{table.where(index)} names none of the columns; {self._expected}")
         return placed
 
-    def _spread(self, name: str, cell: object) -> list[tuple[str, object]]:
+    def _spread(self, table: Table, index: int, name: str, cell: object) -> list[tuple[str, object]]:
         """Let `"v": [...]` fill V1..Vn."""
         if not isinstance(cell, list):
             return [(name, cell)]
         last = f"{name}{len(cell) + 1}".casefold()
         if not cell or last in self._positions or f"{name}{len(cell)}".casefold() not in self._positions:
             known = sum(f"{name}{number}".casefold() in self._positions for number in range(1, len(self.columns) + 1))
-            raise ColumnError(
-                f'"{name}" is a list of {len(cell)} cells; this model has {known} columns {name}1..{name}n'
-            )
+            listed = f'{table.where(index)}: "{name[:60]}" is a list of {len(cell)} cells'
+            raise ColumnError(f'{listed}; this model has {known} columns named like "{name[:60]}1"')
         return [(f"{name}{number}", value) for number, value in enumerate(cell, start=1)]
 
-    def _order(self, names: Sequence[str]) -> list[int]:
+    def _order(self, names: Sequence[str], file: str | None) -> list[int]:
         """Return, for each column of the schema, its position in a header."""
         folded = [name.casefold() for name in names]
+        where = f"{file}: " if file else ""
         for name, key in zip(names, folded, strict=True):
             if folded.count(key) > 1:
-                raise ColumnError(f'column "{name}" is named more than once')
-            if key not in self._positions and key not in self._ignored:
-                raise ColumnError(self._unknown(name))
+                raise ColumnError(f'{where}column "{name[:60]}" is named more than once')
+            if not self._is_known(key):
+                raise ColumnError(where + self._unknown(name))
         absent = [name for name in self.names if name.casefold() not in folded]
         if absent:
-            raise ColumnError(f"the header lacks {quoted(absent)}; {self._expected}")
+            raise ColumnError(f"{where}the header lacks {quoted(absent)}; {self._expected}")
         return [folded.index(name.casefold()) for name in self.names]
 
     @cached_property
@@ -205,6 +217,9 @@ class Schema:
     def _ignored(self) -> frozenset[str]:
         return frozenset(name.casefold() for name in (self.label, *self.ignored))
 
+    def _is_known(self, folded: str) -> bool:
+        return folded in self._positions or folded in self._ignored
+
     @property
     def _expected(self) -> str:
         return f"this model reads {len(self.columns)}: {quoted(self.names)}"
@@ -213,19 +228,18 @@ class Schema:
         return self._expected if table.names is None else f"{len(table.names)} columns are named"
 
     def _unknown(self, name: str) -> str:
-        close = get_close_matches(name, self.names, n=1)
+        close = get_close_matches(name[:60], self.names, n=1)
         hint = f'did you mean "{close[0]}"?' if close else self._expected
         return f'there is no column "{name[:60]}"; {hint}'
 
 
-def _values(column: Column, cells: list[object], table: Table) -> list[float]:
-    values = []
-    for index, cell in enumerate(cells):
-        try:
-            values.append(column.value(cell))
-        except ValueError as error:
-            raise RowError(f'{table.where(index)}, column "{column.name}"', str(error), cell) from None
-    return values
+def _first_wrong(columns: Sequence[Column], placed: Sequence[Sequence[object]], table: Table) -> RowError:
+    return next(
+        RowError(f'{table.where(index)}, column "{column.name}"', problem, cell)
+        for index, row in enumerate(placed)
+        for column, cell in zip(columns, row, strict=True)
+        if (problem := column.problem(cell))
+    )
 
 
 def quoted(names: Sequence[str], most: int = 12) -> str:

@@ -1,5 +1,6 @@
 """The environment as frozen objects; every wrong setting in one message."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -100,8 +101,15 @@ def read[S: Settings](kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        raise SettingError("; ".join(_problem(item) for item in error.errors())) from None
+        raise SettingError("; ".join(_problem(kind, item) for item in error.errors())) from None
 
 
-def _problem(item: Any) -> str:
-    return f'{item["loc"][0]}="{str(item["input"])[:60]}": {item["msg"]}'
+def _problem(kind: type[Settings], item: Any) -> str:
+    return f'{_spelling(kind, item["loc"][0])}="{str(item["input"])[:60]}": {item["msg"]}'
+
+
+def _spelling(kind: type[Settings], alias: str) -> str:
+    """Return the spelling that is in the environment, where pydantic names the first of several."""
+    choices = [field.validation_alias for field in kind.model_fields.values()]
+    several = [choice.choices for choice in choices if isinstance(choice, AliasChoices) and alias in choice.choices]
+    return next((str(name) for names in several for name in names if os.environ.get(str(name))), alias)

@@ -19,18 +19,22 @@ class _Seen:
     numbers: int = 0
     words: int = 0
     first_word: str = ""
+    first_infinite: tuple[str, str] | None = None
     all_boolean: bool = True
     texts: set[str] = field(default_factory=set)
 
-    def add(self, name: str, cells: Sequence[object], table: Table) -> None:
+    def add(self, cells: Sequence[object], table: Table) -> None:
         counts = Counter(text for text in map(category_text, cells) if text is not None)
         for text, count in counts.items():
-            self.all_boolean &= text.casefold() in BOOLEAN_WORDS or text in ("0", "1")
-            if _is_word(text, name):
+            self.all_boolean &= is_missing(text) or text.casefold() in BOOLEAN_WORDS or text in ("0", "1")
+            problem = _problem(text)
+            if problem == NOT_FINITE:
+                self.first_infinite = self.first_infinite or (_where(text, cells, table), text)
+            if problem in ("", NOT_FINITE):
+                self.numbers += 0 if is_missing(text) else count
+            else:
                 self.words += count
                 self.first_word = self.first_word or _where(text, cells, table)
-            else:
-                self.numbers += 0 if is_missing(text) else count
             if len(self.texts) <= MOST_CATEGORIES:
                 self.texts.add(text)
 
@@ -52,13 +56,16 @@ def survey(tables: Iterable[Table], inputs: Iterable[str], categories: Iterable[
             if name.casefold() not in names:
                 raise ColumnError(f'{table.where(0)}: the header lacks "{name}"')
             position = names.index(name.casefold())
-            column.add(name, [row[position] for row in rows], table)
+            column.add([row[position] for row in rows], table)
     forced = {name.casefold() for name in categories}
     return {name: _column(name, column, is_forced=name.casefold() in forced) for name, column in seen.items()}
 
 
 def _column(name: str, seen: _Seen, *, is_forced: bool) -> Column:
     if not is_forced:
+        if seen.first_infinite and seen.numbers >= seen.words:
+            where, text = seen.first_infinite
+            raise RowError(f'{where}, column "{name}"', NOT_FINITE, text)
         if not seen.words:
             return Column(name)
         if seen.all_boolean:
@@ -76,14 +83,12 @@ def _column(name: str, seen: _Seen, *, is_forced: bool) -> Column:
     return Column(name, "category", tuple(sorted(seen.texts)))
 
 
-def _is_word(text: str, name: str) -> bool:
+def _problem(text: str) -> str:
     try:
         parse_number(text)
     except ValueError as error:
-        if str(error) == NOT_FINITE:
-            raise RowError(f'column "{name}"', NOT_FINITE, text) from None
-        return True
-    return False
+        return str(error)
+    return ""
 
 
 def _where(text: str, cells: Sequence[object], table: Table) -> str:

@@ -1,6 +1,7 @@
 """Bytes to tables and scores to bytes, one entry for each media type."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_options_header
@@ -37,23 +38,27 @@ def decode(content_type: str | None, body: bytes, schema: Schema) -> Iterator[Ta
 
     Raises MediaTypeError for a type that nothing here reads, BodyError for a body that is not of its type.
     """
-    media_type, options = parse_options_header(content_type or CSV)
-    decoder = DECODERS.get(media_type.lower())
+    media_type, options = _media_type(content_type)
+    decoder = DECODERS.get(media_type)
     if decoder is None:
         raise MediaTypeError(f'Content-Type "{media_type[:60]}" is not read here; send {_listed(DECODERS)}')
-    if not body.strip():
+    if not body or body.isspace():
         raise BodyError("the body is empty; send at least one row")
     return decoder(body, schema, options)
 
 
+@lru_cache(maxsize=256)
 def negotiate(accept: str, content_type: str | None) -> str:
     """Return the media type to answer with, that of the request where any will do (RFC 9110, 12.5.1).
 
     Raises AcceptError where nothing acceptable is written here.
     """
-    media_type = parse_options_header(content_type or CSV)[0].lower()
+    media_type, _ = _media_type(content_type)
     offered = sorted(ENCODERS, key=lambda name: (name != media_type, name != CSV))
-    chosen = parse_accept_header(accept or "*/*", MIMEAccept).best_match(offered)
+    stated = parse_accept_header(accept or "*/*", MIMEAccept)
+    # "text/csv; charset=utf-8" asks for CSV, and "*" is how Java's own client writes "*/*"
+    plain = [(value.partition(";")[0].replace("*/*", "*").replace("*", "*/*", 1), q) for value, q in stated]
+    chosen = MIMEAccept(plain).best_match(offered)
     if chosen is None:
         raise AcceptError(f'Accept "{accept[:60]}" cannot be answered; accept {_listed(ENCODERS)}')
     return chosen
@@ -62,6 +67,12 @@ def negotiate(accept: str, content_type: str | None) -> str:
 def encode(media_type: str, scores: Scores, outputs: tuple[str, ...]) -> bytes:
     """Write one record for each row, in the order of the rows (S31)."""
     return ENCODERS[media_type](scores, outputs)
+
+
+@lru_cache(maxsize=256)
+def _media_type(content_type: str | None) -> tuple[str, Options]:
+    media_type, options = parse_options_header(content_type or CSV)
+    return media_type.lower(), options
 
 
 def _listed(names: Mapping[str, object]) -> str:

@@ -8,7 +8,8 @@ from scipy.special import expit
 
 from fraud.model.scores import Floats, Labels
 
-# A ranking no better than chance has no slope to fit; this keeps it monotone at about the base rate.
+# A ranking no better than chance has no slope to fit; this, over the standard deviation of the margins, keeps it
+# monotone at about the base rate.
 LEAST_SLOPE = 1e-3
 
 
@@ -30,17 +31,18 @@ class Platt:
         frauds = int(np.count_nonzero(y))
         honest = len(y) - frauds
         target = np.where(y == 1, (frauds + 1) / (frauds + 2), 1 / (honest + 2))
-        scale = float(np.std(margin)) or 1.0
+        centre, scale = float(np.mean(margin)), float(np.std(margin)) if np.ptp(margin) else 1.0
+        standard = (margin - centre) / scale
         regression = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
         regression.fit(
-            np.concatenate([margin, margin])[:, None] / scale,
+            np.concatenate([standard, standard])[:, None],
             np.repeat([1, 0], len(y)),
             sample_weight=np.concatenate([target, 1 - target]),
         )
-        slope, intercept = float(regression.coef_[0, 0]) / scale, float(regression.intercept_[0])
+        slope, intercept = float(regression.coef_[0, 0]), float(regression.intercept_[0])
         if slope < LEAST_SLOPE:
-            return cls(LEAST_SLOPE, float(np.log(frauds / honest) - LEAST_SLOPE * margin.mean()))
-        return cls(slope, intercept)
+            slope, intercept = LEAST_SLOPE, float(np.log(frauds / honest))
+        return cls(slope / scale, intercept - slope / scale * centre)
 
     def probability(self, margin: Floats) -> Floats:
         """Return the calibrated probability of fraud of each margin: float64 (rows), 0..1."""

@@ -1,6 +1,6 @@
 """How good the scores are: figures with bootstrap intervals, and the curves of the report."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,10 +80,10 @@ def evaluate(y: Labels, scores: Scores, k: int, seed: int) -> dict[str, Figure]:
     return figures
 
 
-def _draws(y: Floats, rng: np.random.Generator) -> list[Floats]:
-    """Draw rows with replacement; a draw with one class only has no measures and is left out."""
+def _draws(y: Floats, rng: np.random.Generator) -> Iterator[Floats]:
+    """Draw rows with replacement, one draw at a time; one with one class only has no measures and is left out."""
     counts = (np.bincount(rng.integers(0, len(y), len(y)), minlength=len(y)) for _ in range(REPLICATES))
-    return [count.astype(float) for count in counts if 0 < count @ y < len(y)]
+    return (count.astype(float) for count in counts if 0 < count @ y < len(y))
 
 
 def average_precision(y: NDArray[Any], scores: NDArray[Any]) -> float:

@@ -24,7 +24,8 @@ def constants(rows: Labelled, names: Sequence[str]) -> list[str]:
     """Return the columns that hold one value, or none at all, on every row."""
     low, high = _ranges(rows)
     lowest, highest = np.fmin(low[0], low[1]), np.fmax(high[0], high[1])
-    return [names[int(position)] for position in np.flatnonzero((lowest == highest) | np.isnan(lowest))]
+    is_whole = ~np.isnan(rows.X).any(axis=0)
+    return [names[int(position)] for position in np.flatnonzero((lowest == highest) & is_whole | np.isnan(lowest))]
 
 
 def _ranges(rows: Labelled) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ NEIGHBOURS = 5
 
 @dataclass(frozen=True)
 class Options:
-    """Ratios are frauds for each honest row after resampling; `categorical` are positions of category columns."""
+    """Ratios are frauds for each honest row after resampling; `categorical` are columns that are no numbers."""
 
     smote_ratio: float
     undersample_ratio: float
@@ -63,9 +63,9 @@ def smote(rows: Labelled, options: Options) -> Labelled:
     return Labelled(np.vstack([rows.X, made.astype(np.float32)]), np.concatenate([rows.y, labels]))
 
 
-def smote_then_undersample(rows: Labelled, options: Options) -> Labelled:
-    """Add frauds up to one ratio, then drop honest rows up to the other (Batista et al. 2004's order)."""
-    return undersample(smote(rows, options), options)
+def undersample_then_smote(rows: Labelled, options: Options) -> Labelled:
+    """Drop honest rows until frauds reach one ratio, then add frauds up to the other (Chawla et al. 2002)."""
+    return smote(undersample(rows, options), options)
 
 
 def _require_neighbours(rows: Labelled, options: Options) -> None:
@@ -93,7 +93,7 @@ RESAMPLERS: dict[str, Callable[[Labelled, Options], Labelled]] = {
     "none": keep,
     "undersample": undersample,
     "smote": smote,
-    "smote+undersample": smote_then_undersample,
+    "smote+undersample": undersample_then_smote,
 }
 # What `auto` tries, from the simplest on.
 AUTO = ("none", "undersample", "smote")

@@ -1,5 +1,6 @@
 """Which rows are trained on, which choose, and which measure."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,9 +70,11 @@ def hold_out(rows: Labelled, fraction: float, seed: int) -> tuple[NDArray[np.int
         order = np.argsort(rows.times, kind="stable")
         kept = len(rows) - round(len(rows) * fraction)
         return order[:kept], order[kept:]
-    if min(rows.frauds, len(rows) - rows.frauds) < 2:
+    away = math.ceil(len(rows) * fraction)
+    if min(rows.frauds, len(rows) - rows.frauds, away, len(rows) - away) < 2:
         raise NoFraudError(
-            f"{rows.frauds} frauds among {len(rows)} rows cannot be divided; each part needs both classes"
+            f"{rows.frauds} frauds among {len(rows)} rows cannot be divided into {len(rows) - away} rows and {away}; "
+            "each part needs both classes"
         )
     kept_rows, held_out = train_test_split(np.arange(len(rows)), test_size=fraction, stratify=rows.y, random_state=seed)
     return np.sort(kept_rows), np.sort(held_out)

@@ -1,5 +1,6 @@
 """From probability to decision: THRESHOLD_RULES maps the name of a rule to how its threshold is chosen."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ class Rule:
         if not match:
             raise ValueError(f"should be one of {', '.join(EXAMPLES)}")
         limits = {key: float(value) for key, value in match.groupdict().items()}
+        if not all(map(math.isfinite, limits.values())):
+            raise ValueError(f"should hold finite numbers, such as {EXAMPLES[list(FORMS).index(name)]}")
         if "least" in limits and not 0 < limits["least"] <= 1:
             raise ValueError(f"should compare {name} with a number above 0 and at most 1")
         return cls(compact, name, limits)
@@ -74,7 +77,11 @@ class _Cuts:
         ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
         # Halfway to the next lower probability: the same decisions here, and none that hangs on a last bit.
         lower = np.append(ranked[ends[1:]], 0.0)
-        thresholds = np.concatenate([[(1.0 + ranked[0]) / 2], (ranked[ends] + lower) / 2])
+        between = (ranked[ends] + lower) / 2
+        # Two neighbouring floats have nothing between them, and halfway may round down to the lower one.
+        between = np.where(between > lower, between, ranked[ends])
+        above = max((1.0 + ranked[0]) / 2, np.nextafter(ranked[0], 2.0))
+        thresholds = np.concatenate([[above], between])
         hits = np.concatenate([[0.0], np.cumsum(y[order])[ends]])
         return cls(thresholds, np.concatenate([[0.0], ends + 1.0]), hits, len(y), int(y.sum()))
 
@@ -95,11 +102,11 @@ def _precision(cuts: _Cuts, limits: Mapping[str, float]) -> tuple[int, bool]:
 
 
 def _recall(cuts: _Cuts, limits: Mapping[str, float]) -> tuple[int, bool]:
-    return int(np.argmax(cuts.hits >= limits["least"] * cuts.frauds)), True
+    return int(np.argmax(cuts.hits / cuts.frauds >= limits["least"])), True
 
 
 def _alert_rate(cuts: _Cuts, limits: Mapping[str, float]) -> tuple[int, bool]:
-    return int(np.flatnonzero(cuts.alerts <= limits["least"] * cuts.rows)[-1]), True
+    return int(np.flatnonzero(cuts.alerts / cuts.rows <= limits["least"])[-1]), True
 
 
 def _cost(cuts: _Cuts, limits: Mapping[str, float]) -> tuple[int, bool]:
