@@ -1,7 +1,7 @@
 # Two commands are enough for a newcomer: `make demo` and `make test`. Both make the environment themselves.
 PYTHON ?= python3
 BIN := .venv/bin
-UV_COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.12 --generate-hashes \
+UV_COMPILE := uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
   --custom-compile-command "make lock"
 
 .PHONY: help demo test check format lint types shell image container benchmark lock clean
@@ -55,10 +55,11 @@ benchmark: .venv/dev ## measure training and serving against their floors
 
 lock: .venv/dev ## resolve every group together, then pin each in its own lock file
 	@mkdir -p build
-	@$(BIN)/$(UV_COMPILE) --no-header --group dev --group aws --output-file build/all.lock
-	@$(BIN)/$(UV_COMPILE) --constraint build/all.lock --output-file requirements.lock
-	@$(BIN)/$(UV_COMPILE) --constraint build/all.lock --group dev --output-file requirements-dev.lock
-	@$(BIN)/$(UV_COMPILE) --constraint build/all.lock --group aws --output-file requirements-aws.lock
+	@$(BIN)/$(UV_COMPILE) pyproject.toml --no-header --group dev --group aws --output-file build/all.lock
+	@$(BIN)/$(UV_COMPILE) pyproject.toml --constraint build/all.lock --output-file requirements.lock
+	@$(BIN)/$(UV_COMPILE) pyproject.toml --constraint build/all.lock --group dev --output-file requirements-dev.lock
+	@$(BIN)/$(UV_COMPILE) pyproject.toml --constraint build/all.lock --group aws --output-file requirements-aws.lock
+	@$(BIN)/$(UV_COMPILE) --constraint build/all.lock --group build --output-file requirements-build.lock
 
 clean: ## remove everything that these commands made
 	rm -rf .venv build dist test_dir/model test_dir/output .coverage .mypy_cache .pytest_cache .ruff_cache
