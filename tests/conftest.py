@@ -13,6 +13,12 @@ from tests.processes import ROOT, train
 type MakeTree = Callable[..., Path]
 
 
+def table(rows: int = 400, header: str = "Time,a,b,Class") -> str:
+    """Return CSV in which every tenth row is a fraud, and `a` tells most of them."""
+    cells = (f"{n},{n % 7 + 5 * (n % 10 == 0)},{n * 37 % 101},{int(n % 10 == 0)}" for n in range(rows))
+    return "\n".join([header, *cells]) + "\n"
+
+
 @pytest.fixture
 def make_tree(tmp_path: Path) -> MakeTree:
     """Return a function that lays out an `/opt/ml` tree: hyperparameters, and the text of each channel's file."""

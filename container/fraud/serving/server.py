@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import tempfile
 
@@ -53,6 +54,8 @@ def arguments(told: ServingSettings) -> list[str]:
 
 def load() -> Flask:
     """Load the bundle and build the application, once, in gunicorn's master; a bad model ends it with code 1."""
+    # Process 1 ignores SIGTERM until a handler is there, and gunicorn sets its own only after this.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     from fraud.bundle import ModelBundle  # noqa: PLC0415 - `serve` itself loads no XGBoost before it becomes gunicorn
     from fraud.serving.app import create_app, prove_scoring  # noqa: PLC0415
 

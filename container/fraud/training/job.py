@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from platform import python_version
@@ -16,12 +16,12 @@ from joblib import cpu_count
 from fraud import channels, hyperparameters, settings
 from fraud.bundle import ModelBundle
 from fraud.channels import Channel
-from fraud.errors import FraudError, LeakError, PlatformError, StoppedError
+from fraud.errors import FraudError, LeakError, PlatformError, SettingError, StoppedError
 from fraud.fitting import Fitted, Trainer
 from fraud.hyperparameters import Hyperparameters
 from fraud.layout import Roles
 from fraud.model import leaks
-from fraud.model.splitting import split
+from fraud.model.splitting import require_both_classes, split
 from fraud.opt_ml import OptMl
 from fraud.settings import TrainingSettings
 from fraud.training import devices, report
@@ -58,6 +58,8 @@ def main() -> None:
     stop = Stop()
     signal.signal(signal.SIGTERM, stop)
     try:
+        if len(sys.argv) > 1:
+            raise SettingError(f"train takes no arguments, and got {sys.argv[1]!r}; its settings are hyperparameters")
         told = settings.read(TrainingSettings)
         logging.basicConfig(level=told.log_level, stream=sys.stderr, format="%(levelname)s %(message)s")
         run(opt_ml, told, stop)
@@ -76,6 +78,7 @@ def run(opt_ml: OptMl, told: TrainingSettings, stop: Stop) -> None:
     content_types = opt_ml.content_types()
     parameters = hyperparameters.read(opt_ml.hyperparameters())
     train, others = _read_channels(opt_ml, parameters, content_types)
+    require_both_classes(train.rows, "training rows")
     notes = _check(train)
     parts = split(
         train.rows,
@@ -96,11 +99,13 @@ def run(opt_ml: OptMl, told: TrainingSettings, stop: Stop) -> None:
     stop.is_boosting = True
     trainer = Trainer(parameters, train.schema, device, threads, stop.end_round, lambda: stop.is_requested)
     fitted = trainer.fit(parts)
+    if stop.is_requested:
+        notes.append(f"SIGTERM ended the job; the model has the {fitted.model.learner.rounds} rounds fitted until then")
     bundle = _bundle(fitted, parameters, {"train": train, **others}, told.job_name)
     bundle.save(opt_ml.model)
     document = report.describe(bundle, fitted, parts, notes)
     report.write(opt_ml.output_data, document, parts, fitted)
-    _say(fitted, bundle, opt_ml, stop)
+    _say(fitted, bundle, opt_ml, notes)
 
 
 def write_metric(name: str, value: float) -> None:
@@ -134,8 +139,6 @@ def _check(train: Channel) -> list[str]:
         notes.append(f"{', '.join(separators)} alone tells every fraud from every honest row: does it leak the label?")
     if constants := leaks.constants(train.rows, names):
         notes.append(f"{', '.join(constants)} holds one value on every row, and tells nothing")
-    for note in notes:
-        log.warning(note)
     return notes
 
 
@@ -152,10 +155,12 @@ def _bundle(fitted: Fitted, parameters: Hyperparameters, read: Mapping[str, Chan
     )
 
 
-def _say(fitted: Fitted, bundle: ModelBundle, opt_ml: OptMl, stop: Stop) -> None:
+def _say(fitted: Fitted, bundle: ModelBundle, opt_ml: OptMl, notes: Sequence[str]) -> None:
     for candidate in fitted.candidates:
         text = candidate.refused or f"average precision {candidate.average_precision:.4f} on tuning rows"
         log.info("resampling %s: %s%s", candidate.resampling, text, " (chosen)" if candidate.is_chosen else "")
+    for note in notes:
+        log.warning(note)
     threshold = fitted.model.threshold
     log.info("threshold %.6g by %s", threshold.value, threshold.rule)
     if not threshold.is_met:
@@ -163,8 +168,7 @@ def _say(fitted: Fitted, bundle: ModelBundle, opt_ml: OptMl, stop: Stop) -> None
     for rows, figures in fitted.figures.items():
         for name, figure in figures.items():
             write_metric(f"{rows}:{name}", figure.value)
-    ended = f"stopped by SIGTERM after {fitted.model.learner.rounds} rounds; " if stop.is_requested else ""
-    log.info("%smodel %s is in %s, its report in %s", ended, bundle.card.model_id, opt_ml.model, opt_ml.output_data)
+    log.info("model %s is in %s, its report in %s", bundle.card.model_id, opt_ml.model, opt_ml.output_data)
 
 
 def _fail(opt_ml: OptMl, error: FraudError) -> int:
