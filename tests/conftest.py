@@ -43,6 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "test_dir" / "input", base / "input")
     finished = train(base, TRAINING_JOB_NAME="sample-job")
     assert finished.returncode == 0, finished.stderr
+    (base / "stdout").write_text(finished.stdout)
     return base
 
 

@@ -60,9 +60,15 @@ type Whole = Annotated[int, BeforeValidator(_whole)]
 type Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
-def _tunable(default: float, scaling: str, **limits: float) -> Any:
-    """Return a field that a tuner may vary within the limits, on a `Linear` or `Logarithmic` scale."""
-    return Field(default, json_schema_extra={"tunable": scaling}, **limits)  # type: ignore[call-overload] # limits are ge, gt, le
+def _said(default: Any, description: str, **limits: float) -> Any:
+    stated: dict[str, Any] = {"description": description, **limits}
+    return Field(default, **stated)
+
+
+def _tunable(default: float, description: str, **stated: Any) -> Any:
+    """Return a field that a tuner may vary within its limits."""
+    stated |= {"description": description, "json_schema_extra": {"tunable": True}}
+    return Field(default, **stated)
 
 
 class BoosterParameters(BaseModel):
@@ -70,49 +76,49 @@ class BoosterParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    eta: float = _tunable(0.05, "Logarithmic", gt=0, le=1)
-    max_depth: Whole = _tunable(4, "Linear", ge=0, le=64)
-    min_child_weight: float = _tunable(1.0, "Logarithmic", ge=0, le=1e6)
-    max_delta_step: float = _tunable(0.0, "Linear", ge=0, le=1e6)
-    subsample: float = _tunable(1.0, "Linear", gt=0, le=1)
-    colsample_bytree: float = _tunable(1.0, "Linear", gt=0, le=1)
-    colsample_bylevel: float = _tunable(1.0, "Linear", gt=0, le=1)
-    colsample_bynode: float = _tunable(1.0, "Linear", gt=0, le=1)
-    gamma: float = _tunable(0.0, "Linear", ge=0, le=1e6)
-    alpha: float = _tunable(0.0, "Linear", ge=0, le=1e6)
-    lambda_: float = Field(1.0, ge=0, le=1e6, alias="lambda", json_schema_extra={"tunable": "Linear"})
-    max_bin: Whole = _tunable(4096, "Linear", ge=2, le=65_536)
-    max_leaves: Whole = _tunable(0, "Linear", ge=0, le=100_000)
-    grow_policy: Literal["depthwise", "lossguide"] = "depthwise"
-    scale_pos_weight: float = _tunable(1.0, "Logarithmic", gt=0, le=1e6)
-    base_score: float = Field(0.5, gt=0, lt=1)
-    objective: Literal["binary:logistic"] = "binary:logistic"
-    tree_method: Literal["auto", "hist"] = "hist"
-    seed: Whole = Field(0, ge=0, le=2**31 - 1)
+    eta: float = _tunable(0.05, "share of each tree's correction that is taken", gt=0, le=1)
+    max_depth: Whole = _tunable(4, "greatest depth of a tree; 0 is no limit", ge=0, le=64)
+    min_child_weight: float = _tunable(1.0, "least sum of instance weight (hessian) in a leaf", ge=0, le=1e6)
+    max_delta_step: float = _tunable(0.0, "largest step of a leaf's value; 0 is no limit", ge=0, le=1e6)
+    subsample: float = _tunable(1.0, "share of the rows that each tree sees", gt=0, le=1)
+    colsample_bytree: float = _tunable(1.0, "share of the columns that each tree sees", gt=0, le=1)
+    colsample_bylevel: float = _tunable(1.0, "share of those that each level sees", gt=0, le=1)
+    colsample_bynode: float = _tunable(1.0, "share of those that each split sees", gt=0, le=1)
+    gamma: float = _tunable(0.0, "least gain of a split", ge=0, le=1e6)
+    alpha: float = _tunable(0.0, "L1 penalty on the leaves' values", ge=0, le=1e6)
+    lambda_: float = _tunable(1.0, "L2 penalty on the leaves' values", ge=0, le=1e6, alias="lambda")
+    max_bin: Whole = _tunable(4096, "bins of a column; rare classes need many", ge=2, le=65_536)
+    max_leaves: Whole = _tunable(0, "most leaves of a tree; 0 is no limit", ge=0, le=100_000)
+    grow_policy: Literal["depthwise", "lossguide"] = _said("depthwise", "which leaf is split next")
+    scale_pos_weight: float = _tunable(1.0, "weight of a fraud; the calibration undoes it", gt=0, le=1e6)
+    base_score: float = _said(0.5, "probability that boosting starts from; rare classes need 0.5", gt=0, lt=1)
+    objective: Literal["binary:logistic"] = _said("binary:logistic", "what is minimised; accepted for old jobs")
+    tree_method: Literal["auto", "hist"] = _said("hist", "how splits are found; accepted for old jobs")
+    seed: Whole = _said(0, "of every random choice", ge=0, le=2**31 - 1)
 
 
 class Hyperparameters(BoosterParameters):
     """Every name that a job may set."""
 
-    algorithm: Annotated[str, _one_of(ALGORITHMS)] = "xgboost"
-    num_round: Whole = _tunable(300, "Linear", ge=1, le=100_000)
-    early_stopping_rounds: Whole = Field(0, ge=0)
-    eval_metric: Literal["logloss", "aucpr", "auc"] = "logloss"
+    algorithm: Annotated[str, _one_of(ALGORITHMS)] = _said("xgboost", "the learner")
+    num_round: Whole = _tunable(300, "trees", ge=1, le=100_000)
+    early_stopping_rounds: Whole = _said(0, "rounds without gain before the end; 0 is never", ge=0)
+    eval_metric: Literal["logloss", "aucpr", "auc"] = _said("logloss", "what early stopping watches")
 
-    label: str = "Class"
-    time_column: str | None = None
-    amount_column: str = "Amount"
-    exclude: Names = ()
-    categories: Names = ()
-    validation_fraction: float = Field(0.3, gt=0, le=0.9)
+    label: str = _said("Class", "column that holds 0, or 1 for fraud")
+    time_column: str | None = _said(None, "column that orders rows; `Time` where one is there")
+    amount_column: str = _said("Amount", "column that holds the money, for threshold_rule=risk")
+    exclude: Names = _said((), "columns that the model must not read, such as ids")
+    categories: Names = _said((), "columns that are categories though their cells are numbers")
+    validation_fraction: float = _said(0.3, "share of rows held out where no channel validates", gt=0, le=0.9)
 
-    resampling: Annotated[str, _one_of({"auto": None, **RESAMPLERS})] = "auto"
-    smote_ratio: float = _tunable(0.1, "Logarithmic", gt=0, le=1)
-    undersample_ratio: float = _tunable(0.02, "Logarithmic", gt=0, le=1)
-    threshold_rule: Annotated[Rule, BeforeValidator(_rule)] = Rule("max_f1", "max_f1")
-    top_k: Whole = Field(100, ge=1)
-    refit: bool = False
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    resampling: Annotated[str, _one_of({"auto": None, **RESAMPLERS})] = _said("auto", "class balance for training rows")
+    smote_ratio: float = _tunable(0.1, "frauds for each honest row after SMOTE", gt=0, le=1)
+    undersample_ratio: float = _tunable(0.02, "frauds for each honest row after undersampling", gt=0, le=1)
+    threshold_rule: Annotated[Rule, BeforeValidator(_rule)] = _said(Rule("max_f1", "max_f1"), "what is flagged")
+    top_k: Whole = _said(100, "rows looked at for precision and recall at k", ge=1)
+    refit: bool = _said(default=False, description="fit once more on training and validation rows")
+    device: Literal["auto", "cpu", "cuda"] = _said("auto", "where to train")
 
     def booster(self) -> dict[str, object]:
         """Return XGBoost's own parameters."""

@@ -34,7 +34,11 @@ def create_app(bundle: ModelBundle, settings: ServingSettings) -> Flask:
 
     @app.get("/ping")
     def ping() -> Response:
-        prove_once()
+        try:
+            prove_once()
+        except Exception as error:  # whatever it is, this worker cannot serve
+            _log(error)
+            return Response(status=503)
         return Response(status=200)
 
     @app.post("/invocations")
@@ -102,8 +106,12 @@ def _refuse_http(error: HTTPException) -> Response:
 
 def _fail(error: Exception) -> Response:
     """Answer for a bug of ours; where it is goes to the log, what it said may hold a row and does not."""
-    log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+    _log(error)
     return _error(500, FraudError.code, "an error inside the image; its log says where")
+
+
+def _log(error: Exception) -> None:
+    log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
 
 def _error(status: int, code: str, message: str) -> Response:

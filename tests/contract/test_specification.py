@@ -1,0 +1,54 @@
+"""What SageMaker is told of the image is what the image does."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from fraud.hyperparameters import read
+from make_specification import specification, table
+from tests.processes import ROOT
+
+TOLD = specification()
+NUMBERS = [
+    parameter
+    for parameter in TOLD["SupportedHyperParameters"]
+    if parameter["Type"] in ("Integer", "Continuous") and "Range" in parameter
+]
+
+
+def test_the_files_are_what_the_code_stands_for() -> None:
+    """The specification in deploy/ and the table in docs/ are those of the code: `make_specification.py`."""
+    assert json.loads((ROOT / "deploy/algorithm.json").read_text()) == TOLD
+    assert table() in (ROOT / "docs/03-hyperparameters.md").read_text()
+
+
+@pytest.mark.parametrize("parameter", NUMBERS, ids=lambda parameter: str(parameter["Name"]))
+def test_both_ends_of_every_range_are_accepted(parameter: dict[str, dict[str, dict[str, str]]]) -> None:
+    """A tuner that goes to the limits of a range is never refused (T55)."""
+    (limits,) = parameter["Range"].values()
+
+    for value in limits.values():
+        read({str(parameter["Name"]): value})
+
+
+def test_choices_and_defaults_are_accepted() -> None:
+    """Every choice and every default that is told can be set."""
+    for parameter in TOLD["SupportedHyperParameters"]:
+        choices = parameter.get("Range", {}).get("CategoricalParameterRangeSpecification", {}).get("Values", [])
+        for value in [*choices, *([parameter["DefaultValue"]] if "DefaultValue" in parameter else [])]:
+            read({parameter["Name"]: value})
+
+
+def test_every_metric_line_has_its_definition(trained: Path) -> None:
+    """The regular expressions read every figure in the bundle off the lines that a job prints (T52-T54, T57)."""
+    figures = json.loads((trained / "model/bundle.json").read_text())["figures"]["validation"]
+    lines = (trained / "stdout").read_text()
+    definitions = {metric["Name"]: metric["Regex"] for metric in TOLD["MetricDefinitions"]}
+
+    assert len(definitions) <= 40
+    for name, figure in figures.items():
+        assert float(re.findall(definitions[f"validation:{name}"], lines)[-1]) == pytest.approx(
+            figure["value"], abs=1e-6
+        )
