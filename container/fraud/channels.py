@@ -17,8 +17,9 @@ from fraud.errors import BodyError, ColumnError, LabelError, MediaTypeError, NoR
 from fraud.layout import Layout, Roles, layout
 from fraud.model.algorithms import Labelled
 from fraud.model.scores import Floats, Labels
-from fraud.schema import Column, Matrix, Schema, Table, quoted
+from fraud.schema import Column, Matrix, Schema, quoted
 from fraud.survey import survey
+from fraud.table import Table
 
 DATA_SUFFIXES = ("", ".csv", ".txt", ".gz")
 GZIP_MAGIC = b"\x1f\x8b"

@@ -124,7 +124,7 @@ class Trainer:
             rounds.append(figures)
             return on_round(number, figures)
 
-        learner = self._algorithm.fit(rows, split.watched, self._plan(self.hyperparameters.num_round), record)
+        learner = self._algorithm.fit(rows, self._watched(split), self._plan(self.hyperparameters.num_round), record)
         margin = learner.raw_score(split.tuning.X)
         candidate = Candidate(
             resampling, rows.frauds, len(rows) - rows.frauds, average_precision(split.tuning.y, margin)
@@ -143,8 +143,14 @@ class Trainer:
             return best.learner
         plan = replace(self._plan(best.learner.rounds), early_stopping_rounds=0)
         log.info("refitting on %d training and validation rows for %d rounds", len(both), best.learner.rounds)
-        learner = self._algorithm.fit(rows, split.watched, plan, _quietly(self.is_stopped))
+        learner = self._algorithm.fit(rows, self._watched(split), plan, _quietly(self.is_stopped))
         return best.learner if self.is_stopped() else learner
+
+    def _watched(self, split: Split) -> dict[str, Labelled]:
+        """Return the rows to measure each round: those that tune only where early stopping watches them."""
+        if self.hyperparameters.early_stopping_rounds:
+            return split.watched
+        return {"validation": split.watched["validation"]}
 
     @property
     def _algorithm(self) -> type[BoostedTrees]:

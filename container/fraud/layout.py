@@ -6,7 +6,8 @@ from typing import cast
 
 from fraud.cells import is_number
 from fraud.errors import ColumnError
-from fraud.schema import Table, quoted
+from fraud.schema import quoted
+from fraud.table import Table
 
 CARD_COLUMNS = ("Time", *(f"V{number}" for number in range(1, 29)), "Amount", "Class")
 

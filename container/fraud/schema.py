@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from fraud.cells import NOT_FINITE, category_text, is_number, parse_boolean, parse_number
 from fraud.errors import ColumnError, RowError, RowWidthError
+from fraud.table import Row, Table
 
-type Row = Sequence[object] | Mapping[str, object]
 type Matrix = NDArray[np.float32]
 type Kind = Literal["number", "boolean", "category"]
 
@@ -55,30 +55,6 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows as they were sent, by position or by name, before any schema was asked.
-
-    `cells` is a float64 matrix (rows, columns) where every cell is a number or missing, else a list of rows.
-    """
-
-    cells: NDArray[np.float64] | list[Row]
-    names: tuple[str, ...] | None = None
-    file: str | None = None
-    first: int = 1
-
-    def where(self, index: int) -> str:
-        """Name the row at this index as its sender knows it: by row, or by file and line."""
-        if self.file is None:
-            return f"row {self.first + index}"
-        return f"{self.file}, line {self.first + index + self._line_breaks_before(index)}"
-
-    def _line_breaks_before(self, index: int) -> int:
-        if isinstance(self.cells, np.ndarray):
-            return 0
-        return sum(str(cell).count("\n") for row in self.cells[:index] for cell in row)
-
-
-@dataclass(frozen=True)
 class Rows:
     """Rows that fit the schema, and what had to be read as missing."""
 
@@ -103,6 +79,11 @@ class Schema:
     def is_numeric(self) -> bool:
         """Whether every column is a number, so that no cell needs its text."""
         return all(column.kind == "number" for column in self.columns)
+
+    @cached_property
+    def has_numbers_for_names(self) -> bool:
+        """Whether a column's name could be read as a cell of it."""
+        return any(map(is_number, self.names))
 
     @property
     def feature_types(self) -> list[str]:

@@ -7,7 +7,8 @@ from typing import cast
 
 from fraud.cells import BOOLEAN_WORDS, NOT_FINITE, category_text, is_missing, parse_number
 from fraud.errors import ColumnError, RowError, RowWidthError
-from fraud.schema import Column, Table
+from fraud.schema import Column
+from fraud.table import Table
 
 MOST_CATEGORIES = 1000
 

@@ -9,7 +9,7 @@ import pytest
 import fraud
 
 PACKAGE = Path(fraud.__file__).parent
-GROUND = {"errors", "cells", "opt_ml", "schema", "settings"}
+GROUND = {"errors", "cells", "opt_ml", "schema", "settings", "table"}
 MIDDLE = {"survey", "layout", "hyperparameters", "codecs", "channels", "bundle", "fitting"}
 IMPURE = {"os", "socket", "time", "pathlib", "datetime", "subprocess", "io", "random", "tempfile", "shutil"}
 every = pytest.mark.parametrize(

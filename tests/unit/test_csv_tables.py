@@ -15,7 +15,8 @@ from fraud.codecs.csv_tables import (
     read_tables,
 )
 from fraud.errors import BodyError, MediaTypeError, RowError, RowWidthError
-from fraud.schema import Column, Schema, Table
+from fraud.schema import Column, Schema
+from fraud.table import Table
 
 SCHEMA = Schema((Column("a"), Column("b"), Column("c")), "Class")
 WORDS = Schema((Column("a"), Column("b", "category", ("x\ny", "z"))), "Class")

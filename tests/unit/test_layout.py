@@ -3,7 +3,7 @@ import pytest
 
 from fraud.errors import ColumnError
 from fraud.layout import CARD_COLUMNS, Layout, Roles, layout
-from fraud.schema import Row, Table
+from fraud.table import Row, Table
 
 ROLES = Roles("Class")
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fraud.errors import ColumnError, RowError, RowWidthError
-from fraud.schema import Column, Row, Schema, Table, quoted
+from fraud.schema import Column, Schema, quoted
+from fraud.table import Row, Table
 
 NUMBERS = Schema((Column("Time"), Column("V1"), Column("V2"), Column("V3"), Column("Amount")), "Class", ("id",))
 KINDS = Schema((Column("Amount"), Column("card", "category", ("amex", "visa")), Column("web", "boolean")), "Class")

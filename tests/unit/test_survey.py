@@ -1,8 +1,9 @@
 import pytest
 
 from fraud.errors import ColumnError, RowError, RowWidthError
-from fraud.schema import Column, Table
+from fraud.schema import Column
 from fraud.survey import MOST_CATEGORIES, survey
+from fraud.table import Table
 
 
 def column(*cells: str, force: bool = False) -> Column:

@@ -11,7 +11,8 @@ from fraud.codecs.csv_tables import decode_csv
 from fraud.codecs.json_tables import decode_json, decode_json_lines
 from fraud.errors import AcceptError, BodyError, MediaTypeError
 from fraud.model.scores import Scores
-from fraud.schema import Schema, Table
+from fraud.schema import Schema
+from fraud.table import Table
 
 type Options = Mapping[str, str]
 

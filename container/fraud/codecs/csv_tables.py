@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from fraud.cells import MISSING_WORDS, is_number
 from fraud.errors import BodyError, MediaTypeError
-from fraud.schema import Schema, Table
+from fraud.schema import Schema
+from fraud.table import Table
 
 # A record is at most as long as a block. A request is one block where it fits, as each costs calls of its own.
 BLOCK_BYTES, REQUEST_BLOCK_BYTES = 2 * 1024 * 1024, 8 * 1024 * 1024
@@ -37,6 +38,10 @@ def decode_csv(body: bytes, schema: Schema, options: Mapping[str, str]) -> Itera
     charset = options.get("charset", "utf-8").lower()
     if charset not in ("utf-8", "utf8", "us-ascii"):
         raise MediaTypeError(f'charset "{charset[:60]}" is not read here; send utf-8')
+    if len(body) <= SMALL_BYTES and schema.is_numeric and not schema.has_numbers_for_names and "header" not in options:
+        numbers = _few_numbers(body)  # what a card payment sends: no block, no header to look for
+        if numbers is not None:
+            return iter([Table(numbers)])
     stated = {"present": _always, "absent": _never}.get(options.get("header", "").lower())
     is_header, stream = stated or schema.is_header, io.BytesIO(body)
     tables = read_tables(stream, is_header, all_numbers=schema.is_numeric, block_bytes=REQUEST_BLOCK_BYTES)
@@ -92,7 +97,7 @@ def _split_header(block: bytes, is_header: IsHeader, file: str | None) -> tuple[
 
 def _table(block: bytes, names: tuple[str, ...] | None, file: str | None, first: int, *, all_numbers: bool) -> Table:
     numbers = None
-    if all_numbers and not any(letter in block for letter in WORD_LETTERS):
+    if all_numbers:
         numbers = _numbers(block) if len(block) > SMALL_BYTES else _few_numbers(block)
     if numbers is not None:
         return Table(numbers, names, file, first)
@@ -101,7 +106,7 @@ def _table(block: bytes, names: tuple[str, ...] | None, file: str | None, first:
 
 def _numbers(block: bytes) -> NDArray[np.float64] | None:
     """Return the matrix of a block where each cell is a number or missing and rows are equally wide, else None."""
-    if not _is_plain(block):
+    if any(letter in block for letter in WORD_LETTERS) or not _is_plain(block):
         return None
     try:
         frame = pd.read_csv(
@@ -121,7 +126,9 @@ def _numbers(block: bytes) -> NDArray[np.float64] | None:
 
 def _few_numbers(block: bytes) -> NDArray[np.float64] | None:
     """Return the same for a block too short for pandas, where every cell is a plain number, else None."""
-    if b"_" in block or block.endswith(BLANK_ENDS) or block.count(b"\r") != block.count(b"\r\n"):
+    if b"_" in block or b"n" in block or b"N" in block or block.endswith(BLANK_ENDS):
+        return None
+    if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
         return None
     try:
         rows = [list(map(float, line.split(b","))) for line in block.rstrip(b"\r\n").split(b"\n")]

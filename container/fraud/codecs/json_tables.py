@@ -9,7 +9,8 @@ import numpy as np
 import orjson
 
 from fraud.errors import BodyError, RowError
-from fraud.schema import Row, Schema, Table
+from fraud.schema import Schema
+from fraud.table import Row, Table
 
 # Below this the check of every type costs more than the matrix saves.
 FEW_ROWS = 8
