@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import xgboost as xgb
@@ -27,6 +29,19 @@ def test_margins_are_those_of_xgboosts_own_call(booster: xgb.Booster, rows: int,
 
     assert margins(booster, X).dtype == np.float64
     assert np.array_equal(margins(booster, X), expected.astype(np.float64))
+
+
+def test_many_threads_get_their_own_margins(booster: xgb.Booster) -> None:
+    """Threads that score at once, many times over, each get the margins of their own rows."""
+    rng = np.random.default_rng(2)
+    parts = [rng.normal(size=(rows, 4)).astype(np.float32) for rows in range(1, 9)]
+    expected = [booster.inplace_predict(X, predict_type="margin", validate_features=False) for X in parts]
+
+    def score(number: int) -> bool:
+        return all(np.array_equal(margins(booster, parts[number]), expected[number]) for _ in range(300))
+
+    with ThreadPoolExecutor(len(parts)) as pool:
+        assert all(pool.map(score, range(len(parts))))
 
 
 def test_no_rows_have_no_margins(booster: xgb.Booster) -> None:
