@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,19 +52,21 @@ def main() -> None:
     base = told.directory / "ml"
     data = _rows(base / "input" / "data" / "train" / "rows.csv", told.rows)
     matrix = told.rows * 30 * 4 / 1e6
-    print(f"{told.rows} x 30 rows; the float32 matrix has {matrix:.1f} MB; best of {told.repeats} runs")
-    imports = _best(told.repeats, [sys.executable, "-c", IMPORTS])
-    print(f"{'imports alone':28} {imports.seconds:6.1f} s {imports.megabytes:7.0f} MB")
-    floor = _best(told.repeats, [sys.executable, "-c", FLOOR, str(data)])
-    print(f"{'floor':28} {floor.seconds:6.1f} s {floor.megabytes:7.0f} MB")
-    for resampling in ("smote", "none", "auto"):
-        _configure(base, resampling)
-        run = _best(told.repeats, [str(Path(sys.executable).with_name("train"))], SAGEMAKER_BASE_DIR=str(base))
+    print(f"{told.rows} x 30 rows; the float32 matrix has {matrix:.1f} MB; best of {told.repeats} turns")
+    train = [str(Path(sys.executable).with_name("train"))]
+    runs: dict[str, list[Run]] = {}
+    for _ in range(told.repeats):  # in turns, so that a busy moment of the machine falls on all
+        runs.setdefault("imports", []).append(_run([sys.executable, "-c", IMPORTS], base))
+        runs.setdefault("floor", []).append(_run([sys.executable, "-c", FLOOR, str(data)], base))
+        for resampling in ("smote", "none", "auto"):
+            _configure(base, resampling)
+            runs.setdefault(f"train, resampling={resampling}", []).append(_run(train, base))
+    imports, floor = _best(runs["imports"]), _best(runs["floor"])
+    for name, taken in runs.items():
+        run = _best(taken)
         ratio, above = run.seconds / floor.seconds, (run.megabytes - imports.megabytes) / matrix
-        print(
-            f"{f'train, resampling={resampling}':28} {run.seconds:6.1f} s {run.megabytes:7.0f} MB"
-            f"   {ratio:.2f} x the floor's time, {above:.1f} x the matrix above the imports"
-        )
+        print(f"{name:28} {run.seconds:6.1f} s {run.megabytes:7.0f} MB   {ratio:.2f} x the floor's time,", end=" ")
+        print(f"{above:.1f} x the matrix above the imports")
 
 
 def _rows(path: Path, rows: int) -> Path:
@@ -83,14 +84,14 @@ def _configure(base: Path, resampling: str) -> None:
     (config / "hyperparameters.json").write_text(json.dumps({"resampling": resampling}))
 
 
-def _best(repeats: int, command: list[str], **settings: str) -> Run:
-    runs = [_run(command, {**os.environ, **settings}) for _ in range(repeats)]
+def _best(runs: list[Run]) -> Run:
     return Run(min(run.seconds for run in runs), min(run.megabytes for run in runs))
 
 
-def _run(command: list[str], environment: Mapping[str, str]) -> Run:
+def _run(command: list[str], base: Path) -> Run:
     started = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    told = {**os.environ, "SAGEMAKER_BASE_DIR": str(base)}
+    process = subprocess.Popen(command, env=told, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None  # noqa: S101 - it is a pipe
     errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)

@@ -42,8 +42,15 @@ class Column:
             return parse_number(cell)
         if self.kind == "boolean":
             return parse_boolean(cell)
-        text = category_text(cell)
+        text = self.category(cell)
         return math.nan if text is None else self.codes.get(text, math.nan)
+
+    def category(self, cell: object) -> str | None:
+        """Return the category that a cell names, None for a missing cell; 5411.0, as pandas writes it, names 5411."""
+        text = category_text(cell)
+        if isinstance(cell, float) and cell.is_integer() and text not in self.codes:
+            return str(int(cell))
+        return text
 
     def problem(self, cell: object) -> str:
         """Return what is wrong with a cell, nothing where it has a value."""
@@ -123,7 +130,7 @@ class Schema:
             except ValueError:
                 raise _first_wrong(self.columns, placed, table) from None
             if column.kind == "category":
-                unseen += sum(category_text(cell) not in column.codes_or_missing for cell in cells)
+                unseen += sum(column.category(cell) not in column.codes_or_missing for cell in cells)
         return Rows(X, missing_cells=int(np.isnan(X).sum()) - unseen, unseen_categories=unseen)
 
     def _from_numbers(self, table: Table, cells: NDArray[np.float64], order: list[int] | None) -> Rows:

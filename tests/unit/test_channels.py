@@ -76,8 +76,8 @@ def test_sorted_files(train: Path) -> None:
     np.testing.assert_array_equal(found.rows.y, [0, 1, 0, 1])
 
 
-def test_skipped_files(train: Path) -> None:
-    """Markers, manifests, hidden and empty files are no data (T27)."""
+def test_skipped_files(train: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Markers, manifests, hidden and empty files are no data (T27); another file is missed aloud."""
     found = channel_of(
         train,
         _SUCCESS="x",
@@ -91,6 +91,9 @@ def test_skipped_files(train: Path) -> None:
     )
 
     assert found.rows.X.tolist() == [[1]]
+    assert [record.getMessage() for record in caplog.records] == [
+        'channel "train": skipped "rows.parquet", no CSV by its name'
+    ]
 
 
 def test_gzip(train: Path) -> None:
@@ -121,9 +124,7 @@ def test_damaged_gzip(train: Path, damaged: bytes) -> None:
     ("files", "message"),
     [
         pytest.param({}, r'^channel "train" holds no CSV files$', id="nothing"),
-        pytest.param(
-            {"_SUCCESS": "", "x__parquet": "1"}, r'holds no CSV files; skipped "_SUCCESS", "x.parquet"', id="no data"
-        ),
+        pytest.param({"_SUCCESS": "", "x__parquet": "1"}, r'holds no CSV files; skipped "x.parquet"$', id="no data"),
         pytest.param({"rows__csv": "a,Class\n"}, r'^channel "train" holds a header and no rows$', id="header only"),
         pytest.param({"rows__csv": "\n\n"}, "holds a header and no rows", id="blank lines"),
         pytest.param({"rows__csv__gz": gzip.compress(b"")}, "holds a header and no rows", id="empty gzip"),

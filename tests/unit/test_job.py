@@ -143,6 +143,21 @@ def test_a_leak_that_may_be_honest_is_reported_and_not_refused(
     assert any(note.startswith("b holds one value") for note in notes)
 
 
+def test_sigterm_before_the_first_round_says_so(make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM while rows are still read ends the job with its reason: there is no model to save (T41)."""
+
+    def interrupt(*arguments: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("fraud.channels.read", interrupt)
+    base = make_tree(FEW, train=table())
+
+    code = run_job(base, monkeypatch)
+
+    assert code == 128 + signal.SIGTERM
+    assert (base / "output/failure").read_text().startswith("STOPPED: ")
+
+
 def test_a_failure_of_ours_is_named_without_its_words(
     make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -237,3 +237,19 @@ def test_quoted() -> None:
     assert quoted(names) == '"V0", "V1", "V2", "V3", "V4", "V5", ..., "V94", "V95", "V96", "V97", "V98", "V99"'
     assert quoted(names[:12]).count("V") == 12
     assert len(quoted(["x" * 500])) == 62
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        pytest.param("5411", 0, id="CSV"),
+        pytest.param(5411, 0, id="JSON"),
+        pytest.param(5411.0, 0, id="JSON by pandas"),
+        pytest.param(5812.0, 1, id="learnt with its point"),
+    ],
+)
+def test_a_number_names_its_category_however_it_is_written(cell: object, code: float) -> None:
+    """A merchant code sent as a float is the category that CSV taught without a point."""
+    column = Column("merchant_code", "category", ("5411", "5812.0"))
+
+    assert column.value(cell) == code

@@ -21,7 +21,7 @@ from fraud.fitting import Fitted, Trainer
 from fraud.hyperparameters import Hyperparameters
 from fraud.layout import Roles
 from fraud.model import leaks
-from fraud.model.splitting import require_both_classes, split
+from fraud.model.splitting import Split, require_both_classes, split
 from fraud.opt_ml import OptMl
 from fraud.settings import TrainingSettings
 from fraud.training import devices, report
@@ -80,20 +80,7 @@ def run(opt_ml: OptMl, told: TrainingSettings, stop: Stop) -> None:
     train, others = _read_channels(opt_ml, parameters, content_types)
     require_both_classes(train.rows, "training rows")
     notes = _check(train)
-    parts = split(
-        train.rows,
-        others["validation"].rows if "validation" in others else None,
-        others["test"].rows if "test" in others else None,
-        parameters.validation_fraction,
-        parameters.seed,
-    )
-    log.info(
-        "%d rows train, %d tune, %d measure (%s)",
-        len(parts.training),
-        len(parts.tuning),
-        len(parts.held_out),
-        parts.measured_on,
-    )
+    parts = _split(train, others, parameters)
     device, threads = devices.resolve(parameters.device), cpu_count()
     log.info("training on %s with %d threads", "the GPU" if device == "cuda" else "the CPU", threads)
     stop.is_boosting = True
@@ -140,6 +127,14 @@ def _check(train: Channel) -> list[str]:
     if constants := leaks.constants(train.rows, names):
         notes.append(f"{', '.join(constants)} holds one value on every row, and tells nothing")
     return notes
+
+
+def _split(train: Channel, others: Mapping[str, Channel], parameters: Hyperparameters) -> Split:
+    validation, test = (others[name].rows if name in others else None for name in ("validation", "test"))
+    parts = split(train.rows, validation, test, parameters.validation_fraction, parameters.seed)
+    counts = len(parts.training), len(parts.tuning), len(parts.held_out)
+    log.info("%d rows train, %d tune, %d measure (%s)", *counts, parts.measured_on)
+    return parts
 
 
 def _bundle(fitted: Fitted, parameters: Hyperparameters, read: Mapping[str, Channel], job_name: str) -> ModelBundle:
