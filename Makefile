@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
   --custom-compile-command "make lock"
 
-.PHONY: help demo test check format lint types shell image container benchmark lock clean
+.PHONY: help demo test check format image container benchmark lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
