@@ -248,7 +248,9 @@ def test_stop(told: dict[str, str]) -> None:
 def test_stop_during_auto() -> None:
     """A stop in a later attempt keeps the whole model of an earlier one."""
     on_round, is_stopped, _ = stop_after(12)
-    fitted = trainer({"resampling": "auto"}, on_round=on_round, is_stopped=is_stopped).fit(PARTS)
+    fitted = trainer({"resampling": "auto", "undersample_ratio": "0.5"}, on_round=on_round, is_stopped=is_stopped).fit(
+        PARTS
+    )
 
     assert table(fitted) == {"none": True, "undersample": False}
     assert fitted.model.learner.rounds == 8
@@ -311,3 +313,11 @@ def test_risk_without_amount(schema: Schema) -> None:
     with pytest.raises(ColumnError, match='risk:cost=9 needs an input of numbers named "Amount"'):
         trainer({"threshold_rule": "risk:cost=9"}, schema, on_round).fit(PARTS)
     assert rounds == []
+
+
+def test_auto_skips_what_changes_nothing() -> None:
+    """Rows that reach the ratios already are fitted once, and the table says why the others were not tried."""
+    fitted = trainer({"resampling": "auto", "smote_ratio": "0.01", "undersample_ratio": "0.01"}).fit(PARTS)
+
+    assert [candidate.resampling for candidate in fitted.candidates if not candidate.refused] == ["none"]
+    assert all("reach its ratio" in candidate.refused for candidate in fitted.candidates[1:])
