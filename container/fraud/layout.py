@@ -46,6 +46,8 @@ def layout(first: Table, roles: Roles) -> Layout:
     credit-card data set's own. A `Time` column orders rows where no other is named.
     """
     names = first.names or _names_by_position(first, roles.label)
+    if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
+        raise ColumnError(f"the first line is one cell, {quoted(names)}; cells should be separated by commas")
     exact = {name.casefold(): name for name in names}
     if len(exact) < len(names):
         twice = next(name for name in names if exact[name.casefold()] != name or names.count(name) > 1)

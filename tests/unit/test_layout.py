@@ -104,3 +104,10 @@ def test_no_inputs() -> None:
     """A table of nothing but label and left-out columns is refused."""
     with pytest.raises(ColumnError, match="no column is left for the model to read"):
         layout(named("id", "Class"), Roles("Class", exclude=("id",)))
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_another_separator_is_named(separator: str) -> None:
+    """A file that separates its cells otherwise is told to use commas."""
+    with pytest.raises(ColumnError, match="cells should be separated by commas"):
+        layout(Table([["x"]], (f"a{separator}Class",)), Roles("Class"))
