@@ -47,7 +47,7 @@ def layout(first: Table, roles: Roles) -> Layout:
     """
     names = first.names or _names_by_position(first, roles.label)
     if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
-        raise ColumnError(f"the first line is one cell, {quoted(names)}; cells should be separated by commas")
+        raise ColumnError("the first line is one cell that holds semicolons or tabs; separate cells with commas")
     exact = {name.casefold(): name for name in names}
     if len(exact) < len(names):
         twice = next(name for name in names if exact[name.casefold()] != name or names.count(name) > 1)
@@ -58,7 +58,7 @@ def layout(first: Table, roles: Roles) -> Layout:
             raise ColumnError(f'there is no column "{name}" among {quoted(names)}; correct label, exclude, ... to fit')
     label, time = exact[roles.label.casefold()], exact[time.casefold()] if time else None
     left_out = {label, *(exact[name.casefold()] for name in roles.exclude)}
-    if time and not is_number(str(_rows(first)[0][names.index(time)])):
+    if time and not all(is_number(str(cell)) for cell in _rows(first)[0][names.index(time) :][:1]):
         left_out.add(time)  # a date orders rows, and is no quantity that a model could compare
     inputs = tuple(name for name in names if name not in left_out)
     if not inputs:

@@ -109,5 +109,14 @@ def test_no_inputs() -> None:
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_another_separator_is_named(separator: str) -> None:
     """A file that separates its cells otherwise is told to use commas."""
-    with pytest.raises(ColumnError, match="cells should be separated by commas"):
+    with pytest.raises(
+        ColumnError, match=r"^the first line is one cell that holds semicolons or tabs; separate cells with commas$"
+    ):
         layout(Table([["x"]], (f"a{separator}Class",)), Roles("Class"))
+
+
+def test_a_first_row_too_short_for_the_time_is_left_to_the_schema() -> None:
+    """A short first row is no error inside the image: the schema names its line and width."""
+    found = layout(Table([["5"]], ("Amount", "Time", "Class")), Roles("Class"))
+
+    assert found.inputs == ("Amount", "Time")
