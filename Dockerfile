@@ -33,6 +33,7 @@ RUN pip install --no-cache-dir --no-deps --disable-pip-version-check --root-user
 ARG VERSION=dev
 ARG REVISION=unknown
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
+      com.amazonaws.sagemaker.capabilities.multi-models=true \
       org.opencontainers.image.title="Fraud Detect" \
       org.opencontainers.image.description="A SageMaker container that trains and serves card-fraud models" \
       org.opencontainers.image.licenses=Apache-2.0 \
