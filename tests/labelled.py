@@ -1,12 +1,15 @@
 """Made-up labelled rows, and the plan and trainer to fit them with, small enough for a test."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
 from fraud.fitting import Trainer
 from fraud.hyperparameters import read
 from fraud.model.algorithms import Labelled, Plan
+from fraud.model.drift import Baseline
 from fraud.schema import Column, Schema
 
 NAMES = ("one", "two", "three", "Amount")
@@ -43,6 +46,22 @@ def plan(feature_types: Sequence[str] = ("q",) * 4, rounds: int = 5, **told: str
     parameters = read({"max_bin": "64", **told})
     booster = {**parameters.booster(), "device": "cpu", "nthread": 1}
     return Plan(booster, rounds, feature_types, parameters.early_stopping_rounds, parameters.eval_metric)
+
+
+def content(schema: Schema = NUMBERS, **content: Any) -> dict[str, Any]:
+    """Return what a card holds beside its model: a job's name and time, the schema, and what is usual of its rows."""
+    rows = make_labelled()
+    return {
+        "job_name": "job",
+        "trained_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "row_schema": schema,
+        "baseline": Baseline.of(rows.X, schema.columns, np.linspace(0, 1, len(rows))),
+        "figures": {},
+        "hyperparameters": {},
+        "versions": {},
+        "data_sha256": {},
+        **content,
+    }
 
 
 def trainer(

@@ -1,53 +1,25 @@
 """The model as one directory: plain JSON and the library's own safe format; no pickle."""
 
+import errno
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+import stat
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from fraud.errors import BundleError
+from fraud.card import Card, parse
+from fraud.errors import BundleError, SettingError
 from fraud.model.algorithms import ALGORITHMS
-from fraud.model.calibration import Platt
-from fraud.model.evaluation import Figure
+from fraud.model.reasons import Reason
 from fraud.model.scores import Scores
 from fraud.model.scoring import FraudModel
 from fraud.model.thresholds import Threshold
 from fraud.schema import Matrix, Schema
 
-FORMAT_VERSION: Final = 1
 DOCUMENT = "bundle.json"
-LARGEST_FILE_BYTES = 1024**3
-
-type Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class Card(BaseModel):
-    """Everything about a model but its trees; `model_id` names the content, whichever job made it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    format_version: Literal[1] = FORMAT_VERSION
-    model_id: str = ""
-    algorithm: Literal["xgboost"]
-    model_sha256: Sha256
-    job_name: str
-    row_schema: Schema = Field(alias="schema")
-    calibration: Platt
-    threshold: Threshold
-    figures: Mapping[str, Mapping[str, Figure]]
-    hyperparameters: Mapping[str, Any]
-    versions: Mapping[str, str]
-    data_sha256: Mapping[str, Sha256]
-
-    def content_id(self) -> str:
-        """Return the first 16 hexadecimal digits of the SHA-256 of the content, as canonical JSON."""
-        content = self.model_dump(mode="json", by_alias=True, exclude={"model_id", "job_name"})
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+LARGEST_CARD_BYTES, LARGEST_MODEL_BYTES = 16 * 1024**2, 1024**3
 
 
 @dataclass(frozen=True)
@@ -66,6 +38,7 @@ class ModelBundle:
             model_sha256=digest,
             calibration=model.calibration,
             threshold=model.threshold,
+            decline=model.decline,
             **content,
         )
         return cls(card.model_copy(update={"model_id": card.content_id()}), model)
@@ -78,62 +51,90 @@ class ModelBundle:
         """Score rows that fit the schema: float32 (rows, columns)."""
         return self.model.score(X)
 
+    def explain(self, X: Matrix, scores: Scores, count: int, above: float) -> list[tuple[Reason, ...] | None]:
+        """Return the strongest `count` reasons of each row whose probability reaches `above`, None for the others."""
+        return self.model.explain(X, scores, self.schema, count, above)
+
+    @cached_property
+    def base_value(self) -> float:
+        """Return what contributions start from, in log-odds: with all of a row's, it sums to its raw score."""
+        return self.model.base_value(len(self.schema.columns))
+
+    def deciding(self, review: float | None, decline: float | None) -> Self:
+        """Return the same model with other thresholds; None leaves one as it was trained.
+
+        Raises SettingError where a row would be declined before it is reviewed.
+        """
+        threshold, declining = self.model.threshold, self.model.decline
+        if review is not None:
+            threshold = Threshold("FRAUD_REVIEW_THRESHOLD", review)
+        if decline is not None:
+            declining = Threshold("FRAUD_DECLINE_THRESHOLD", decline)
+        if threshold.amount_column is None and declining.value < threshold.value:
+            raise SettingError(
+                f"rows are reviewed from probability {threshold.value:.6g} by {threshold.rule} and declined from "
+                f"{declining.value:.6g} by {declining.rule}; FRAUD_DECLINE_THRESHOLD should be no lower"
+            )
+        return replace(self, model=replace(self.model, threshold=threshold, decline=declining))
+
     def save(self, directory: Path) -> None:
-        """Write the trees, then the card, each in one step; a reader never sees half a bundle."""
+        """Write the trees, then the card, each in one step; a reader never sees half a bundle.
+
+        Raises BundleError where `load` would refuse the card.
+        """
+        text, path = self.card.model_dump_json(by_alias=True, indent=1).encode(), directory / DOCUMENT
+        _require_size(path, len(text), LARGEST_CARD_BYTES)
+        parse(text, path)
         directory.mkdir(parents=True, exist_ok=True)
         _write(directory / self.model.learner.file_name, self.model.learner.dump())
-        _write(directory / DOCUMENT, self.card.model_dump_json(by_alias=True, indent=1).encode())
+        _write(path, text)
 
     @classmethod
     def load(cls, directory: Path, threads: int = 1) -> Self:
         """Read a bundle and prove it whole; BundleError says what is missing, damaged or of another format."""
-        text = _read(directory / DOCUMENT)
-        try:
-            version = json.loads(text).get("format_version")
-        except (ValueError, AttributeError, RecursionError) as error:
-            raise BundleError(f"{directory / DOCUMENT} is damaged: it is not a JSON object") from error
-        if version != FORMAT_VERSION:
-            raise BundleError(
-                f"{directory / DOCUMENT} has format version {version!r:.20} and this image reads {FORMAT_VERSION}; "
-                "train again with this image, or serve with the image that trained it"
-            )
-        try:
-            card = Card.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise BundleError(f"{directory / DOCUMENT} is damaged: {place}: {first['msg']}") from error
+        path = directory / DOCUMENT
+        card = parse(_read(path, LARGEST_CARD_BYTES), path)
+        if card.model_id != card.content_id():
+            raise BundleError(f"{path} is damaged: its content is not that of model {card.model_id[:20]}")
         return cls(card, _model(card, directory, threads))
 
 
 def _model(card: Card, directory: Path, threads: int) -> FraudModel:
-    if card.model_id != card.content_id():
-        raise BundleError(f"{directory / DOCUMENT} is damaged: its content is not that of model {card.model_id[:20]}")
     learner = ALGORITHMS[card.algorithm]
     path = directory / learner.file_name
-    content = _read(path)
+    content = _read(path, LARGEST_MODEL_BYTES)
     if hashlib.sha256(content).hexdigest() != card.model_sha256:
         raise BundleError(f"{path} is damaged: it is not the file that {DOCUMENT} names")
+    trees = learner.load(content, card.row_schema.feature_types, threads)
     amount = card.threshold.amount_column
     position = None if amount is None else card.row_schema.index(amount)
-    if amount is not None and position is None:
-        raise BundleError(
-            f'{directory / DOCUMENT} is damaged: its threshold reads "{amount[:60]}", and no column is so named'
-        )
-    trees = learner.load(content, card.row_schema.feature_types, threads)
-    return FraudModel(trees, card.calibration, card.threshold, position)
+    return FraudModel(trees, card.calibration, card.threshold, card.decline, position)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, largest: int) -> bytes:
+    """Read a file of the bundle itself: not what a link points to, nor what never ends."""
     try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE_BYTES:
-            raise BundleError(f"{path} has {size} bytes, more than any bundle: at most {LARGEST_FILE_BYTES}")
-        return path.read_bytes()
+        with open(path, "rb", opener=_without_following) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise BundleError(f"{path} is no regular file")
+            _require_size(path, status.st_size, largest)
+            return file.read(largest)
     except FileNotFoundError as error:
         raise BundleError(f"there is no {path}; train first, or mount the model directory there") from error
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise BundleError(f"{path} is a symbolic link; put the file itself there") from error
         raise BundleError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _without_following(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _require_size(path: Path, size: int, largest: int) -> None:
+    if size > largest:
+        raise BundleError(f"{path} has {size} bytes, more than any bundle: at most {largest}")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -27,6 +27,12 @@ class SettingError(UserError):
     code = "SETTING_INVALID"
 
 
+class ConfigError(PlatformError):
+    """A file of the job's configuration holds something else than what the platform writes there."""
+
+    code = "CONFIG_UNREADABLE"
+
+
 class InputModeError(UserError):
     code = "INPUT_MODE_UNSUPPORTED"
 
@@ -92,6 +98,26 @@ class RowWidthError(UserError):
 
 class MediaTypeError(UserError):
     code = "MEDIA_TYPE_UNSUPPORTED"
+
+
+class AttributesError(UserError):
+    code = "ATTRIBUTES_INVALID"
+
+
+class TooLargeError(UserError):
+    code = "BODY_TOO_LARGE"
+
+
+class NoModelError(UserError):
+    code = "MODEL_NOT_LOADED"
+
+
+class LoadedError(UserError):
+    code = "MODEL_LOADED"
+
+
+class MemoryShortError(PlatformError):
+    code = "MEMORY_SHORT"
 
 
 class AcceptError(UserError):

@@ -15,7 +15,7 @@ from fraud.model.resampling import AUTO, RESAMPLERS, Options
 from fraud.model.scores import Floats, Scores
 from fraud.model.scoring import FraudModel
 from fraud.model.splitting import Split
-from fraud.model.thresholds import Threshold, choose, choose_by_risk
+from fraud.model.thresholds import Threshold, choose, choose_by_risk, choose_decline
 from fraud.schema import Schema
 
 log = logging.getLogger(__name__)
@@ -77,8 +77,10 @@ class Trainer:
             for number, seen in enumerate(best.rounds):  # only now is it known whose rounds are those of the model
                 self.on_round(number, seen)
         calibration = Platt.fit(best.margin, split.tuning.y)
-        threshold = self._threshold(split.tuning, calibration.probability(best.margin), amount)
-        tuned = FraudModel(best.learner, calibration, threshold, amount)
+        probability = calibration.probability(best.margin)
+        threshold = self._threshold(split.tuning, probability, amount)
+        decline = choose_decline(self.hyperparameters.decline_rule, split.tuning.y, probability, threshold)
+        tuned = FraudModel(best.learner, calibration, threshold, decline, amount)
         model = replace(tuned, learner=self._refit(split, best)) if self.hyperparameters.refit else tuned
         scores = model.score(split.held_out.X)
         figures = {split.measured_on: self._measure(split.held_out, scores)}
@@ -167,7 +169,7 @@ class Trainer:
         told = self.hyperparameters
         kinds = enumerate(self.schema.columns)
         categorical = tuple(position for position, column in kinds if column.kind != "number")
-        return Options(told.smote_ratio, told.undersample_ratio, categorical, told.seed)
+        return Options(told.smote_ratio, told.undersample_ratio, categorical, told.seed, self.schema.names)
 
     def _amount_position(self) -> int | None:
         """Return where the amount of a row stands, None for a rule that needs none; ColumnError where it is absent."""

@@ -11,12 +11,34 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from fraud.errors import HyperparameterError
 from fraud.model.algorithms import ALGORITHMS
 from fraud.model.resampling import RESAMPLERS
-from fraud.model.thresholds import Rule
+from fraud.model.thresholds import NEVER, Rule
 
 # What SDKs and the tuner add to a job (T15).
 FOREIGN_PREFIX, FOREIGN_NAMES = "sagemaker_", ("_tuning_objective_metric",)
 # How Python and JSON spell "not given" (T14); a lower-case none is a value, that of `resampling`.
 ABSENT = ("", "None", "null", "NULL")
+# What other interfaces to XGBoost, and other products, call the same thing.
+MEANT = {
+    "learning_rate": "eta",
+    "n_estimators": "num_round",
+    "num_boost_round": "num_round",
+    "nrounds": "num_round",
+    "num_trees": "num_round",
+    "reg_lambda": "lambda",
+    "reg_alpha": "alpha",
+    "min_split_loss": "gamma",
+    "random_state": "seed",
+    "label_column": "label",
+    "target": "label",
+    "target_column": "label",
+    "test_size": "validation_fraction",
+    "categorical_features": "categories",
+    "class_weight": "scale_pos_weight",
+    "id_column": "exclude",
+    "id_columns": "exclude",
+    "drop_columns": "exclude",
+}
+THREADS = ("nthread", "n_jobs", "num_threads")
 
 
 def _whole(value: object) -> object:
@@ -45,6 +67,18 @@ def _names(value: object) -> object:
 
 def _rule(value: object) -> object:
     return Rule.parse(value) if isinstance(value, str) else value
+
+
+def _decline_rule(value: object) -> object:
+    if value == NEVER.text:
+        return NEVER
+    try:
+        rule = _rule(value)
+    except ValueError as error:
+        raise ValueError(str(error).replace(", risk:cost=5", ", none")) from None
+    if isinstance(rule, Rule) and rule.name == "risk":
+        raise ValueError("should be a rule of the probability alone, such as precision>=0.9, or none")
+    return rule
 
 
 def _one_of(names: Mapping[str, object]) -> BeforeValidator:
@@ -116,6 +150,9 @@ class Hyperparameters(BoosterParameters):
     smote_ratio: float = _tunable(0.1, "frauds for each honest row after SMOTE", gt=0, le=1)
     undersample_ratio: float = _tunable(0.02, "frauds for each honest row after undersampling", gt=0, le=1)
     threshold_rule: Annotated[Rule, BeforeValidator(_rule)] = _said(Rule("max_f1", "max_f1"), "what is flagged")
+    decline_rule: Annotated[Rule, BeforeValidator(_decline_rule)] = _said(
+        Rule.parse("precision>=0.98"), "what of that is declined without a review; `none` for nothing"
+    )
     top_k: Whole = _said(100, "rows looked at for precision and recall at k", ge=1)
     refit: bool = _said(default=False, description="fit once more on training and validation rows")
     device: Literal["auto", "cpu", "cuda"] = _said("auto", "where to train")
@@ -126,7 +163,8 @@ class Hyperparameters(BoosterParameters):
 
     def stated(self) -> dict[str, object]:
         """Return every value, the rule as its text: what a bundle records."""
-        return {**self.model_dump(mode="json", by_alias=True), "threshold_rule": self.threshold_rule.text}
+        rules = {"threshold_rule": self.threshold_rule.text, "decline_rule": self.decline_rule.text}
+        return {**self.model_dump(mode="json", by_alias=True), **rules}
 
 
 def read(strings: Mapping[str, str]) -> Hyperparameters:
@@ -159,11 +197,20 @@ def _plain(text: str) -> str:
         return text[1:-1].strip()
 
 
+def _hint(name: str) -> str:
+    """Return what an unknown name may have meant: a synonym, a misspelt name, or one of the nearest."""
+    if name in THREADS:
+        return "training uses every core that it may"
+    close = [MEANT[name]] if name in MEANT else get_close_matches(name, names(), n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    nearest = get_close_matches(name, names(), n=3, cutoff=0.45)
+    return (f"the nearest are {', '.join(nearest)}; " if nearest else "") + f"the names are {', '.join(names())}"
+
+
 def _problem(item: Any) -> str:
     name = str(item["loc"][0])
     if item["type"] == "extra_forbidden":
-        close = get_close_matches(name.casefold(), names(), n=1)
-        hint = f"did you mean {close[0]}?" if close else f"the names are {', '.join(names())}"
-        return f"{name[:60]}: there is no such hyperparameter; {hint}"
+        return f"{name[:60]}: there is no such hyperparameter; {_hint(name.casefold())}"
     reason = item["msg"].removeprefix("Value error, ").replace("Input should", "should")
     return f'{name}="{str(item["input"])[:60]}": {reason}'

@@ -48,9 +48,17 @@ class Column:
     def category(self, cell: object) -> str | None:
         """Return the category that a cell names, None for a missing cell; 5411.0, as pandas writes it, names 5411."""
         text = category_text(cell)
-        if isinstance(cell, float) and cell.is_integer() and text not in self.codes:
-            return str(int(cell))
-        return text
+        whole = text[:-2] if text and text.endswith(".0") else text
+        return whole if whole in self.codes and text not in self.codes else text
+
+    def shown(self, value: np.float32) -> float | bool | str | None:
+        """Return what a person reads for a number that `value` returned; None for a missing cell."""
+        if np.isnan(value):
+            return None
+        if self.kind == "category":
+            return self.categories[int(value)]
+        # the shortest text that float32 rounds back from, so that 149.62 stays 149.62
+        return bool(value) if self.kind == "boolean" else float(str(value))
 
     def problem(self, cell: object) -> str:
         """Return what is wrong with a cell, nothing where it has a value."""
@@ -106,7 +114,7 @@ class Schema:
 
         It does where each cell is a name known here, or where a column of numbers exists and no cell is one.
         """
-        unknown = next((cell for cell in cells if not self._is_known(cell.strip().casefold())), None)
+        unknown = next((cell for cell in cells if not self.knows(cell.strip())), None)
         if unknown is None or is_number(unknown):  # on a row of numbers the first cell decides
             return unknown is None
         return any(column.kind == "number" for column in self.columns) and not any(map(is_number, cells))
@@ -116,7 +124,7 @@ class Schema:
 
         Raises ColumnError for a wrong header, RowWidthError or RowError for the first row that does not fit.
         """
-        order = None if table.names is None else self._order(table.names, table.file)
+        order = None if table.names is None else self.order(table.names, table.file)
         if isinstance(table.cells, np.ndarray):
             return self._from_numbers(table, table.cells, order)
         width = len(self.columns) if table.names is None else len(table.names)
@@ -142,11 +150,11 @@ class Schema:
         with np.errstate(over="ignore"):
             X = cells.astype(np.float32, order="C")
         outside = np.isinf(X)
-        if outside.any():
+        if np.count_nonzero(outside):
             row, position = np.argwhere(outside)[0]
             where = f'{table.where(int(row))}, column "{self.columns[position].name}"'
             raise RowError(where, NOT_FINITE, cells[row, position])
-        return Rows(X, missing_cells=int(np.isnan(X).sum()), unseen_categories=0)
+        return Rows(X, missing_cells=int(np.count_nonzero(np.isnan(X))), unseen_categories=0)
 
     def _place(self, table: Table, index: int, row: Row, width: int, order: list[int] | None) -> Sequence[object]:
         if isinstance(row, Mapping):
@@ -183,14 +191,14 @@ class Schema:
             raise ColumnError(f'{listed}; this model has {known} columns named like "{name[:60]}1"')
         return [(f"{name}{number}", value) for number, value in enumerate(cell, start=1)]
 
-    def _order(self, names: Sequence[str], file: str | None) -> list[int]:
-        """Return, for each column of the schema, its position in a header."""
+    def order(self, names: Sequence[str], file: str | None = None) -> list[int]:
+        """Return, for each column of the schema, its position in a header; ColumnError where they do not match."""
         folded = [name.casefold() for name in names]
         where = f"{file}: " if file else ""
         for name, key in zip(names, folded, strict=True):
             if folded.count(key) > 1:
                 raise ColumnError(f'{where}column "{name[:60]}" is named more than once')
-            if not self._is_known(key):
+            if not self.knows(key):
                 raise ColumnError(where + self._unknown(name))
         absent = [name for name in self.names if name.casefold() not in folded]
         if absent:
@@ -205,7 +213,9 @@ class Schema:
     def _ignored(self) -> frozenset[str]:
         return frozenset(name.casefold() for name in (self.label, *self.ignored))
 
-    def _is_known(self, folded: str) -> bool:
+    def knows(self, name: str) -> bool:
+        """Tell whether a column of that name was in the training rows, whether or not the model reads it."""
+        folded = name.casefold()
         return folded in self._positions or folded in self._ignored
 
     @property

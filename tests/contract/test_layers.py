@@ -9,8 +9,8 @@ import pytest
 import fraud
 
 PACKAGE = Path(fraud.__file__).parent
-GROUND = {"errors", "cells", "opt_ml", "schema", "settings", "table"}
-MIDDLE = {"survey", "layout", "hyperparameters", "codecs", "channels", "bundle", "fitting"}
+GROUND = {"errors", "cells", "machine", "opt_ml", "schema", "settings", "table"}
+MIDDLE = {"survey", "layout", "hyperparameters", "codecs", "channels", "card", "bundle", "fitting"}
 IMPURE = {"os", "socket", "time", "pathlib", "datetime", "subprocess", "io", "random", "tempfile", "shutil"}
 every = pytest.mark.parametrize(
     "path", [pytest.param(path, id=str(path.relative_to(PACKAGE))) for path in PACKAGE.rglob("*.py")]

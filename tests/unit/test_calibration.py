@@ -97,3 +97,14 @@ def test_separable_is_finite() -> None:
     probability = Platt.fit(np.where(y == 1, 500.0, -500.0), y).probability(np.array([500.0, -500.0]))
 
     assert probability == pytest.approx([9 / 10, 1 / 100], rel=1e-3)
+
+
+@pytest.mark.parametrize("slope", [1e-100, 1.0, 1e100])
+def test_extreme_margins(slope: float) -> None:
+    """Any float32 for a margin has a probability from 0 to 1, in the order of the margins, and nothing overflows."""
+    margin = np.array([-3.4028235e38, -800.0, -1e-45, 0.0, 1e-45, 800.0, 3.4028235e38])
+    probability = Platt(slope, 0.0).probability(margin)
+
+    assert np.isfinite(probability).all()
+    assert (np.diff(probability) >= 0).all()
+    assert (probability[0] >= 0, probability[3], probability[-1] <= 1) == (True, pytest.approx(0.5), True)

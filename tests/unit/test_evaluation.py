@@ -22,7 +22,7 @@ def drawn(rows: int = 400, seed: int = 0, *, decimals: int = 2, rate: float = 0.
     y = (rng.random(rows) < rate).astype(np.uint8)
     y[:2] = 0, 1
     probability = np.round(np.clip(rng.random(rows) * 0.7 + 0.25 * y, 0.01, 0.99), decimals)
-    return y, Scores(probability, probability, probability >= 0.6)
+    return y, Scores(probability, probability, probability >= 0.6, probability >= 0.9)
 
 
 @pytest.mark.parametrize("decimals", [pytest.param(1, id="many ties"), pytest.param(9, id="no ties")])
@@ -61,7 +61,8 @@ def test_few_rows(k: int) -> None:
 def test_nothing_flagged() -> None:
     """Where nothing is flagged, precision, recall and F1 are 0."""
     y, scores = drawn()
-    figures = evaluate(y, Scores(scores.raw_score, scores.probability, np.zeros(400, dtype=bool)), 10, 0)
+    nothing = np.zeros(400, dtype=bool)
+    figures = evaluate(y, Scores(scores.raw_score, scores.probability, nothing, nothing), 10, 0)
 
     assert [figures[name].value for name in ("precision", "recall", "f1")] == [0, 0, 0]
 
@@ -69,7 +70,7 @@ def test_nothing_flagged() -> None:
 def test_certain_and_wrong() -> None:
     """A probability of 0 for a fraud costs much and not without end."""
     y, probability = np.array([1, 0], dtype=np.uint8), np.array([0.0, 1.0])
-    figures = evaluate(y, Scores(probability, probability, probability > 0.5), 1, 0)
+    figures = evaluate(y, Scores(probability, probability, probability > 0.5, probability > 0.9), 1, 0)
 
     assert 30 < figures["logloss"].value < 40
     assert figures["average_precision"].value == 0.5
@@ -97,7 +98,8 @@ def test_intervals_cover() -> None:
     for seed in range(60):
         y = (np.random.default_rng(seed).random(300) < truth).astype(np.uint8)
         probability = np.full(300, 0.5)
-        figure = evaluate(y, Scores(probability, probability, probability >= 0.5), 10, seed)["precision"]
+        flagged = probability >= 0.5
+        figure = evaluate(y, Scores(probability, probability, flagged, flagged), 10, seed)["precision"]
         covered += figure.low <= truth <= figure.high
 
     assert 52 <= covered <= 60
@@ -116,7 +118,7 @@ def test_seed() -> None:
 def test_one_fraud() -> None:
     """Draws without the only fraud are left out, and the figures stay finite."""
     y, scores = np.array([1, 0, 0, 0], dtype=np.uint8), np.array([0.9, 0.8, 0.1, 0.1])
-    figures = evaluate(y, Scores(scores, scores, scores > 0.5), 1, 0)
+    figures = evaluate(y, Scores(scores, scores, scores > 0.5, scores > 0.9), 1, 0)
 
     assert figures["average_precision"].value == 1.0
     assert all(np.isfinite([figure.low, figure.high]).all() for figure in figures.values())
@@ -218,12 +220,13 @@ def test_joined_scores() -> None:
     """The scores of blocks, put together, are those of all rows in order."""
     _, scores = drawn(10)
     parts = [
-        Scores(scores.raw_score[rows], scores.probability[rows], scores.flagged[rows])
+        Scores(scores.raw_score[rows], scores.probability[rows], scores.flagged[rows], scores.declined[rows])
         for rows in (slice(0, 4), slice(4, 10))
     ]
     joined = Scores.joined(parts)
 
     assert len(joined) == 10
+    assert len(Scores.joined([])) == 0
     assert Scores.joined([scores]) is scores
-    for name in ("raw_score", "probability", "flagged"):
+    for name in ("raw_score", "probability", "flagged", "declined", "decisions"):
         assert np.array_equal(getattr(joined, name), getattr(scores, name)), name

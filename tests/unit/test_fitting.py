@@ -12,9 +12,9 @@ from fraud.fitting import Fitted
 from fraud.model.algorithms import Labelled
 from fraud.model.calibration import Platt
 from fraud.model.splitting import Split, split
-from fraud.model.thresholds import choose
+from fraud.model.thresholds import choose, choose_decline
 from fraud.schema import Column, Schema
-from tests.labelled import NUMBERS, make_labelled, trainer, with_categories, with_missing
+from tests.labelled import NUMBERS, content, make_labelled, trainer, with_categories, with_missing
 
 TRAIN = make_labelled(400, 80)
 PARTS = split(TRAIN, None, None, 0.5, 0)
@@ -37,7 +37,7 @@ def tails(rows: int, seed: int) -> Labelled:
 
 
 def test_parts() -> None:
-    """Calibration and threshold come from the tuning rows; the figures are those of the held-out rows."""
+    """Calibration and thresholds come from the tuning rows; the figures are those of the held-out rows."""
     fitted = trainer({}).fit(PARTS)
     model, y = fitted.model, PARTS.held_out.y
     margin = model.learner.raw_score(PARTS.tuning.X)
@@ -47,6 +47,8 @@ def test_parts() -> None:
     assert model.threshold == choose(
         trainer({}).hyperparameters.threshold_rule, PARTS.tuning.y, calibration.probability(margin)
     )
+    rule = trainer({}).hyperparameters.decline_rule
+    assert model.decline == choose_decline(rule, PARTS.tuning.y, calibration.probability(margin), model.threshold)
     assert list(fitted.figures) == ["validation"]
     figures = fitted.figures["validation"]
     assert figures["average_precision"].value == pytest.approx(average_precision_score(y, fitted.scores.probability))
@@ -168,6 +170,7 @@ def test_refit() -> None:
 
     assert twice.model.learner.rounds == once.model.learner.rounds == 8
     assert (twice.model.calibration, twice.model.threshold) == (once.model.calibration, once.model.threshold)
+    assert twice.model.decline == once.model.decline
     assert log_loss(rows.y, 1 / (1 + np.exp(-after))) < log_loss(rows.y, 1 / (1 + np.exp(-before)))
     assert twice.figures["test"] != once.figures["test"]
     assert twice.figures["validation"] == once.figures["validation"]
@@ -271,8 +274,7 @@ def test_same_bundle(told: dict[str, str]) -> None:
     def bundle(seed: str) -> ModelBundle:
         parts = split(TRAIN, None, None, 0.5, int(seed))
         fitted = trainer({**told, "seed": seed}).fit(parts)
-        content = {"job_name": "", "versions": {}, "data_sha256": {}, "hyperparameters": {}}
-        return ModelBundle.of(fitted.model, "xgboost", row_schema=NUMBERS, figures=fitted.figures, **content)
+        return ModelBundle.of(fitted.model, "xgboost", **content(figures=fitted.figures))
 
     first, same, other = bundle("0"), bundle("0"), bundle("1")
 
@@ -321,3 +323,20 @@ def test_auto_skips_what_changes_nothing() -> None:
 
     assert [candidate.resampling for candidate in fitted.candidates if not candidate.refused] == ["none"]
     assert all("reach its ratio" in candidate.refused for candidate in fitted.candidates[1:])
+
+
+@pytest.mark.parametrize("threshold_rule", ["max_f1", "recall>=0.5", "risk:cost=5"])
+@pytest.mark.parametrize(
+    ("decline_rule", "declines"), [("precision>=0.4", True), ("recall>=0.01", True), ("alert_rate<=0.0001", False)]
+)
+def test_decline(threshold_rule: str, decline_rule: str, declines: bool) -> None:
+    """The rule of declining is chosen on the tuning rows beside the rule of review, and declines flagged rows only."""
+    fitted = trainer({"threshold_rule": threshold_rule, "decline_rule": decline_rule}).fit(PARTS)
+    scores = fitted.model.score(PARTS.tuning.X)
+
+    assert fitted.model.decline.rule == decline_rule
+    assert fitted.model.decline.is_met
+    assert scores.declined.any() == declines
+    assert scores.flagged.any()
+    assert not (scores.declined & ~scores.flagged).any()
+    assert np.array_equal(scores.declined, scores.flagged & (scores.probability >= fitted.model.decline.value))

@@ -43,6 +43,7 @@ TOLD: dict[str, object] = {
     "smote_ratio": 0.5,
     "undersample_ratio": 0.125,
     "threshold_rule": "cost:fn=100,fp=1",
+    "decline_rule": "precision>=0.99",
     "top_k": 50,
     "refit": True,
     "device": "cpu",
@@ -219,6 +220,7 @@ def test_not_whole(name: str, text: str) -> None:
         pytest.param("resampling", "over", 'resampling="over": should be one of auto, none, under', id="no resampling"),
         pytest.param("algorithm", "forest", 'algorithm="forest": should be one of xgboost', id="no algorithm"),
         pytest.param("threshold_rule", "p>0.5", 'threshold_rule="p>0.5": should be one of max_f1', id="no rule"),
+        pytest.param("decline_rule", "risk:cost=5", "decline_rule=.*should be a rule of the probability", id="money"),
         pytest.param("threshold_rule", "risk:cost=1e999", "threshold_rule=.*should hold finite numbers", id="infinite"),
         pytest.param("exclude", "[1, 2]", 'exclude="1": should be a valid string', id="numbers for names"),
         pytest.param("objective", "reg:squarederror", "objective=.*should be 'binary:logistic'", id="no objective"),
@@ -237,12 +239,28 @@ def test_refusals(name: str, text: str, message: str) -> None:
         pytest.param("MAX_DEPTH", "did you mean max_depth?", id="capitals"),
         pytest.param("lambda_", "did you mean lambda?", id="as Python must spell it"),
         pytest.param("n_estimators_x", "; the names are eta, max_depth, .*, device$", id="nothing near"),
+        pytest.param("time", "; the nearest are time_column.*; the names are eta, max_depth, .*, device$", id="far"),
+        pytest.param("learning_rate", "learning_rate: .*; did you mean eta[?]$", id="eta"),
+        pytest.param("Learning_Rate", "Learning_Rate: .*; did you mean eta[?]$", id="eta in capitals"),
+        pytest.param("n_estimators", "did you mean num_round[?]$", id="num_round"),
+        pytest.param("num_boost_round", "did you mean num_round[?]$", id="num_round of xgboost.train"),
+        pytest.param("reg_lambda", "did you mean lambda[?]$", id="lambda"),
+        pytest.param("reg_alpha", "did you mean alpha[?]$", id="alpha"),
+        pytest.param("min_split_loss", "did you mean gamma[?]$", id="gamma"),
+        pytest.param("target", "did you mean label[?]$", id="label"),
+        pytest.param("nthread", "nthread: .*; training uses every core that it may$", id="threads"),
     ],
 )
 def test_unknown_names(name: str, message: str) -> None:
     """A name that is not there is refused, with the nearest one."""
     with pytest.raises(HyperparameterError, match=message):
         read({name: "1"})
+
+
+def test_synonyms() -> None:
+    """What a synonym stands for is a name, and a synonym is none."""
+    assert set(hyperparameters.MEANT.values()) <= set(hyperparameters.names())
+    assert {*hyperparameters.MEANT, *hyperparameters.THREADS}.isdisjoint(hyperparameters.names())
 
 
 def test_all_problems() -> None:

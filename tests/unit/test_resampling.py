@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -125,6 +127,23 @@ def test_refusals(name: str, rows: Labelled, categorical: tuple[int, ...], messa
     """Rows that SMOTE cannot look between are refused with the reason."""
     with pytest.raises(ResamplingError, match=message):
         RESAMPLERS[name](rows, options(categorical=categorical))
+
+
+@pytest.mark.parametrize(
+    ("columns", "names", "told"),
+    [
+        pytest.param((2,), ("one", "two", "three", "Amount"), 'which "three" holds;', id="one"),
+        pytest.param((1, 3), ("one", "two", "three", "Amount"), 'which "two", "Amount" hold;', id="two"),
+        pytest.param((2,), (), 'which "input 3" holds;', id="unnamed"),
+    ],
+)
+def test_missing_cells_are_named(columns: tuple[int, ...], names: tuple[str, ...], told: str) -> None:
+    """Whoever must fill cells is told in which columns."""
+    rows = make_labelled()
+    for column in columns:
+        rows = with_missing(rows, column)
+    with pytest.raises(ResamplingError, match=told):
+        RESAMPLERS["smote"](rows, replace(options(), names=names))
 
 
 def test_no_reason_to_refuse() -> None:

@@ -253,3 +253,38 @@ def test_a_number_names_its_category_however_it_is_written(cell: object, code: f
     column = Column("merchant_code", "category", ("5411", "5812.0"))
 
     assert column.value(cell) == code
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "shown"),
+    [
+        pytest.param(Column("a"), "149.62", 149.62, id="number, short"),
+        pytest.param(Column("a"), 0.1 + 0.2, 0.3, id="number, rounded to what float32 holds"),
+        pytest.param(Column("a"), -1.3598071336738, -1.3598071, id="number of many digits"),
+        pytest.param(Column("a"), 5411, 5411.0, id="whole number"),
+        pytest.param(Column("a"), 1e20, 1e20, id="large number"),
+        pytest.param(Column("a"), "3.4028235e38", 3.4028235e38, id="largest number"),
+        pytest.param(Column("a"), "", None, id="no number"),
+        pytest.param(KINDS.columns[1], " visa ", "visa", id="category"),
+        pytest.param(KINDS.columns[1], "diners", None, id="unseen category"),
+        pytest.param(KINDS.columns[1], None, None, id="no category"),
+        pytest.param(KINDS.columns[2], "yes", True, id="boolean"),
+        pytest.param(KINDS.columns[2], 0, False, id="boolean as a number"),
+        pytest.param(KINDS.columns[2], None, None, id="no boolean"),
+    ],
+)
+def test_shown(column: Column, cell: object, shown: object) -> None:
+    """What a model reads is shown as a person would write it, and read back it is the same number."""
+    value = np.float32(column.value(cell))
+    found = column.shown(value)
+
+    assert found == shown
+    assert type(found) is type(shown)
+    assert np.float32(column.value(found)) == value or (found is None and np.isnan(value))
+
+
+def test_knows() -> None:
+    """Every column of the training rows is known in any case: inputs, label, and those that were left out."""
+    known = ("time", "V1", "aMoUnT", "CLASS", "ID")
+
+    assert [name for name in (*known, "V4", "", "id ") if NUMBERS.knows(name)] == list(known)

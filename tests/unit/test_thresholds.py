@@ -3,8 +3,22 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fraud.model.scores import Flags, Floats, Labels
-from fraud.model.thresholds import EXAMPLES, FORMS, THRESHOLD_RULES, Rule, Threshold, choose, choose_by_risk
+from fraud.model.algorithms import BoostedTrees
+from fraud.model.calibration import Platt
+from fraud.model.scores import DECISIONS, Flags, Floats, Labels
+from fraud.model.scoring import FraudModel
+from fraud.model.thresholds import (
+    EXAMPLES,
+    FORMS,
+    NEVER,
+    THRESHOLD_RULES,
+    Rule,
+    Threshold,
+    choose,
+    choose_by_risk,
+    choose_decline,
+)
+from fraud.schema import Matrix
 
 type Objective = Callable[[Labels, Flags], float]
 
@@ -205,3 +219,125 @@ def test_examples() -> None:
     """There is one example for each rule, and each rule but `risk` chooses a threshold."""
     assert [Rule.parse(example).name for example in EXAMPLES] == list(FORMS)
     assert set(FORMS) == {*THRESHOLD_RULES, "risk"}
+
+
+REVIEWS = [
+    Threshold("max_f1", 0.0),
+    Threshold("max_f1", 0.55),
+    Threshold("recall>=0.8", 0.85),
+    Threshold("alert_rate<=0.002", 1.5),
+    Threshold("risk:cost=5", 5.0, amount_column="Amount"),
+]
+
+
+@pytest.mark.parametrize("review", REVIEWS, ids=lambda review: f"{review.rule} {review.value}")
+@pytest.mark.parametrize("text", [example for example in EXAMPLES if not example.startswith("risk")])
+@pytest.mark.parametrize("seed", range(5))
+def test_decline_keeps_its_rule(text: str, review: Threshold, seed: int) -> None:
+    """Declining starts no lower than review, and where it says that it keeps its rule, it does."""
+    y, probability = drawn(seed)
+    rule = Rule.parse(text)
+    decline = choose_decline(rule, y, probability, review)
+    declined = decline.flag(probability, None)
+
+    assert decline.rule == text
+    assert review.amount_column or decline.value >= review.value
+    assert decline.is_met or not declined.any()
+    keeps = {
+        "precision": precision(y, declined) >= rule.limits.get("least", 0),
+        "recall": recall(y, declined) >= rule.limits.get("least", 0),
+        "alert_rate": declined.mean() <= rule.limits.get("least", 0),
+    }
+    assert keeps.get(rule.name, True) or not decline.is_met
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_decline_as_many_as_the_rule_allows(seed: int) -> None:
+    """Of the thresholds no lower than review, the lowest that keeps the precision is chosen."""
+    y, probability = drawn(seed, ties=False)
+    review = choose(Rule.parse("max_f1"), y, probability)
+    decline = choose_decline(Rule.parse("precision>=0.8"), y, probability, review)
+    keeps = [
+        cut
+        for cut in every_decision(probability)
+        if cut.any() and precision(y, cut) >= 0.8 and cut.sum() <= review.flag(probability, None).sum()
+    ]
+
+    assert decline.is_met == bool(keeps)
+    assert decline.flag(probability, None).sum() == max((cut.sum() for cut in keeps), default=0)
+
+
+def test_decline_like_choose_where_review_is_lower() -> None:
+    """Where review starts lower anyway, it changes nothing."""
+    y, probability = drawn(3)
+    rule = Rule.parse("precision>=0.8")
+
+    assert choose_decline(rule, y, probability, Threshold("max_f1", 0.0)) == choose(rule, y, probability)
+
+
+def test_unmet_rule_declines_nothing() -> None:
+    """Where no threshold keeps the rule, not even a certain row is declined."""
+    y, probability = np.array([0, 1, 1], dtype=np.uint8), np.array([1.0, 0.8, 0.7])
+    decline = choose_decline(Rule.parse("precision>=0.9"), y, probability, Threshold("max_f1", 0.5))
+
+    assert not decline.is_met
+    assert decline.value > 1
+    assert not decline.flag(np.ones(3), None).any()
+
+
+class AsTold(BoostedTrees):
+    """A learner whose margin is the first column."""
+
+    def __init__(self) -> None:
+        """Hold no trees."""
+
+    def raw_score(self, X: Matrix) -> Floats:
+        return X[:, 0].astype(np.float64)
+
+
+def decided(probability: list[float], review: Threshold, decline: float, amount: float = 1.0) -> list[str]:
+    """Return what a model with these thresholds decides of rows with these probabilities."""
+    margin = np.log(np.array(probability) / (1 - np.array(probability)))
+    X = np.column_stack([margin, np.full(len(margin), amount)]).astype(np.float32)
+    model = FraudModel(AsTold(), Platt(1.0, 0.0), review, Threshold("precision>=0.95", decline), 1)
+    return [DECISIONS[number] for number in model.score(X).decisions]
+
+
+@pytest.mark.parametrize(
+    ("review", "decline", "amount", "expected"),
+    [
+        pytest.param(Threshold("a", 0.3), 0.7, 1, ["approve", "review", "review", "decline"], id="three bands"),
+        pytest.param(Threshold("a", 0.3), 0.3, 1, ["approve", "decline", "decline", "decline"], id="no review"),
+        pytest.param(Threshold("a", 0.3), 1.01, 1, ["approve", "review", "review", "review"], id="no decline"),
+        pytest.param(Threshold("a", 0.7), 0.3, 1, ["approve", "approve", "approve", "decline"], id="decline is lower"),
+        pytest.param(
+            Threshold("risk:cost=5", 5, amount_column="b"),
+            0.4,
+            10,
+            ["approve", "approve", "decline", "decline"],
+            id="risk decides what is flagged, probability what is declined",
+        ),
+        pytest.param(Threshold("risk:cost=5", 5, amount_column="b"), 0.4, 1, ["approve"] * 4, id="no risk, no decline"),
+        pytest.param(
+            Threshold("risk:cost=5", 5, amount_column="b"),
+            0.9,
+            1e6,
+            ["review", "review", "review", "decline"],
+            id="a large amount is reviewed",
+        ),
+    ],
+)
+def test_decisions(review: Threshold, decline: float, amount: float, expected: list[str]) -> None:
+    """A row is approved, reviewed or declined; only a row that is flagged is ever declined."""
+    assert decided([0.1, 0.45, 0.55, 0.95], review, decline, amount) == expected
+
+
+def test_decline_nothing() -> None:
+    """The rule `none` leaves every flagged row to a person, whatever its probability."""
+    probability = np.array([0.1, 0.9, 1.0])
+    review = Threshold("max_f1", 0.5)
+
+    decline = choose_decline(NEVER, np.array([0, 1, 1], dtype=np.uint8), probability, review)
+
+    assert not (probability >= decline.value).any()
+    assert (decline.rule, decline.is_met) == ("none", False)

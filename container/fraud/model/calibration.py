@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.special import expit
 
 from fraud.model.scores import Floats, Labels
 
@@ -46,5 +45,6 @@ class Platt:
 
     def probability(self, margin: Floats) -> Floats:
         """Return the calibrated probability of fraud of each margin: float64 (rows), 0..1."""
-        probability: Floats = expit(self.slope * margin + self.intercept)
+        # 1 / (1 + exp(-z)) that overflows nowhere, without the third of a second that SciPy takes to load
+        probability: Floats = np.exp(-np.logaddexp(0.0, -(self.slope * margin + self.intercept)))
         return probability

@@ -1,4 +1,4 @@
-"""Columns that say too much or nothing: copies of the label, perfect separators, constants."""
+"""Columns that say too much or nothing: copies of the label, perfect separators, filled for frauds only, constants."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,34 @@ import numpy as np
 
 from fraud.model.algorithms import Labelled
 
+# Of the frauds: a column that is filled rarely may be empty on every honest row by chance.
+LEAST_FILLED = 0.5
+
 
 def label_copies(rows: Labelled, names: Sequence[str]) -> list[str]:
-    """Return the columns that hold one value on every fraud and another on every honest row."""
+    """Return the columns that hold one value on every fraud and another on every honest row.
+
+    So do those that are filled on every row of one class and on none of the other: to be missing is to say something.
+    """
     low, high = _ranges(rows)
+    honest, frauds = _filled(rows)
     is_copy = (low[0] == high[0]) & (low[1] == high[1]) & (low[0] != low[1])
+    is_copy |= (honest == 0) & (frauds == 1) | (honest == 1) & (frauds == 0)
     return [names[int(position)] for position in np.flatnonzero(is_copy)]
 
 
 def separators(rows: Labelled, names: Sequence[str]) -> list[str]:
-    """Return the columns in which every fraud lies above, or below, every honest row."""
+    """Return the columns in which every fraud lies beyond every honest row, or lacks the one value that those hold."""
     low, high = _ranges(rows)
-    return [names[int(position)] for position in np.flatnonzero((low[1] > high[0]) | (high[1] < low[0]))]
+    is_apart = (low[1] > high[0]) | (high[1] < low[0])
+    lacks = (low[0] == high[0]) & ~np.isnan(low[1]) & ~(rows.X[rows.y == 1] == low[0]).any(axis=0)
+    return [names[int(position)] for position in np.flatnonzero(is_apart | lacks)]
+
+
+def filled_on_frauds_only(rows: Labelled, names: Sequence[str]) -> list[str]:
+    """Return the columns that are empty on every honest row, and filled on half of the frauds or more."""
+    honest, frauds = _filled(rows)
+    return [names[int(position)] for position in np.flatnonzero((honest == 0) & (frauds >= LEAST_FILLED))]
 
 
 def constants(rows: Labelled, names: Sequence[str]) -> list[str]:
@@ -26,6 +42,12 @@ def constants(rows: Labelled, names: Sequence[str]) -> list[str]:
     lowest, highest = np.fmin(low[0], low[1]), np.fmax(high[0], high[1])
     is_whole = ~np.isnan(rows.X).any(axis=0)
     return [names[int(position)] for position in np.flatnonzero((lowest == highest) & is_whole | np.isnan(lowest))]
+
+
+def _filled(rows: Labelled) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share of filled cells of each column, for honest rows and for frauds."""
+    is_filled = ~np.isnan(rows.X)
+    return is_filled[rows.y == 0].mean(axis=0), is_filled[rows.y == 1].mean(axis=0)
 
 
 def _ranges(rows: Labelled) -> tuple[np.ndarray, np.ndarray]:

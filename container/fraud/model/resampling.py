@@ -9,18 +9,23 @@ from imblearn.under_sampling import RandomUnderSampler
 
 from fraud.errors import ResamplingError
 from fraud.model.algorithms import Labelled
+from fraud.schema import quoted
 
 NEIGHBOURS = 5
 
 
 @dataclass(frozen=True)
 class Options:
-    """Ratios are frauds for each honest row after resampling; `categorical` are columns that are no numbers."""
+    """Ratios are frauds for each honest row after resampling; `categorical` are columns that are no numbers.
+
+    `names` are those of the columns, for messages; without them a column is called by its place.
+    """
 
     smote_ratio: float
     undersample_ratio: float
     categorical: tuple[int, ...]
     seed: int
+    names: tuple[str, ...] = ()
 
 
 def keep(rows: Labelled, options: Options) -> Labelled:  # noqa: ARG001 - every resampler is called so
@@ -75,8 +80,12 @@ def _require_neighbours(rows: Labelled, options: Options) -> None:
         raise ResamplingError(
             "SMOTE needs a column of numbers, and every column is a category; use undersample or none"
         )
-    if np.isnan(rows.X).any():
-        raise ResamplingError("SMOTE cannot look between missing cells; use undersample or none, or fill the cells")
+    if len(missing := np.flatnonzero(np.isnan(rows.X).any(axis=0))):
+        columns = quoted([options.names[place] if options.names else f"input {place + 1}" for place in missing])
+        raise ResamplingError(
+            f"SMOTE cannot look between missing cells, which {columns} hold{'s' * (len(missing) == 1)}; "
+            "use undersample or none, fill the cells, or exclude the columns"
+        )
 
 
 def _scaling(rows: Labelled, options: Options) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -85,6 +85,13 @@ class _Cuts:
         hits = np.concatenate([[0.0], np.cumsum(y[order])[ends]])
         return cls(thresholds, np.concatenate([[0.0], ends + 1.0]), hits, len(y), int(y.sum()))
 
+    def no_lower_than(self, lowest: float) -> Self:
+        """Leave out the cuts below a threshold, but for the one that flags nothing."""
+        kept = self.thresholds >= lowest
+        kept[0] = True
+        thresholds = np.maximum(self.thresholds[kept], lowest)
+        return replace(self, thresholds=thresholds, alerts=self.alerts[kept], hits=self.hits[kept])
+
     @property
     def precision(self) -> Floats:
         return self.hits / np.maximum(self.alerts, 1)
@@ -102,7 +109,8 @@ def _precision(cuts: _Cuts, limits: Mapping[str, float]) -> tuple[int, bool]:
 
 
 def _recall(cuts: _Cuts, limits: Mapping[str, float]) -> tuple[int, bool]:
-    return int(np.argmax(cuts.hits / cuts.frauds >= limits["least"])), True
+    reaches = cuts.hits / cuts.frauds >= limits["least"]
+    return int(np.argmax(reaches)), bool(reaches.any())
 
 
 def _alert_rate(cuts: _Cuts, limits: Mapping[str, float]) -> tuple[int, bool]:
@@ -134,10 +142,29 @@ THRESHOLD_RULES: dict[str, Callable[[_Cuts, Mapping[str, float]], tuple[int, boo
     "cost": _cost,
 }
 
+# The rule that declines nothing without a review.
+NEVER = Rule("none", "none")
+
 
 def choose(rule: Rule, y: Labels, probability: Floats) -> Threshold:
     """Choose the threshold that keeps a rule on these rows, which must be at their true class balance."""
-    cuts = _Cuts.of(y, probability)
+    return _chosen(rule, _Cuts.of(y, probability))
+
+
+def choose_decline(rule: Rule, y: Labels, probability: Floats, review: Threshold) -> Threshold:
+    """Choose from which probability a flagged row is declined without a review.
+
+    No lower than where review starts; where no such threshold keeps the rule, so high that nothing is declined.
+    """
+    lowest = review.value if review.amount_column is None else 0.0
+    never = max(float(np.nextafter(1.0, 2.0)), lowest)
+    if rule == NEVER:
+        return Threshold(rule.text, never, is_met=False)
+    chosen = _chosen(rule, _Cuts.of(y, probability).no_lower_than(lowest))
+    return chosen if chosen.is_met else replace(chosen, value=never)
+
+
+def _chosen(rule: Rule, cuts: _Cuts) -> Threshold:
     index, is_met = THRESHOLD_RULES[rule.name](cuts, rule.limits)
     return Threshold(rule.text, float(cuts.thresholds[index]), is_met)
 

@@ -1,0 +1,88 @@
+"""Fit boosted trees with XGBoost: the one file that imports its Python package, which scoring does without."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+
+from fraud.errors import LearnerError
+from fraud.model.algorithms import Labelled, OnRound, Plan
+from fraud.model.evaluation import average_precision
+from fraud.model.trees import cause
+
+
+def boost(training: Labelled, watched: Mapping[str, Labelled], plan: Plan, on_round: OnRound) -> bytes:
+    """Fit round by round and return the booster as UBJSON; LearnerError where XGBoost stops."""
+    metrics = list(dict.fromkeys(["logloss", plan.eval_metric]))
+    callbacks: list[xgb.callback.TrainingCallback] = [_Watch(on_round)]
+    if plan.early_stopping_rounds:
+        callbacks.insert(0, _early_stopping(plan, next(iter(watched))))
+    try:
+        matrix, evals = _matrices(training, watched, plan)
+        booster = xgb.train(
+            {**plan.parameters, "eval_metric": metrics, "disable_default_eval_metric": True},
+            matrix,
+            plan.rounds,
+            evals=evals,
+            custom_metric=_average_precision,
+            callbacks=callbacks,
+            verbose_eval=False,
+        )
+    except xgb.core.XGBoostError as error:
+        raise LearnerError(f"XGBoost stopped: {cause(error)}") from error
+    booster.set_param({"device": "cpu"})
+    return bytes(booster.save_raw("ubj"))
+
+
+def importance(content: bytes, names: Sequence[str]) -> dict[str, float]:
+    """Return each column's share of the total gain, largest first; columns in no tree are left out."""
+    booster = xgb.Booster(model_file=bytearray(content))
+    gains = booster.get_score(importance_type="total_gain")
+    gain = {names[int(key[1:])]: float(np.sum(value)) for key, value in gains.items()}
+    total = sum(gain.values())
+    return {name: gain[name] / total for name in sorted(gain, key=lambda name: (-gain[name], name))}
+
+
+class _Watch(xgb.callback.TrainingCallback):
+    def __init__(self, on_round: OnRound) -> None:
+        super().__init__()
+        self._on_round = on_round
+
+    def after_iteration(self, model: object, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - XGBoost's signature
+        figures = {
+            f"{rows}:{metric}": float(values[-1])
+            for rows, metrics in evals_log.items()
+            for metric, values in metrics.items()
+        }
+        return self._on_round(epoch, figures)
+
+
+def _matrices(
+    training: Labelled, watched: Mapping[str, Labelled], plan: Plan
+) -> tuple[xgb.QuantileDMatrix, list[tuple[xgb.DMatrix, str]]]:
+    """Return the rows as XGBoost holds them: in bins, which the watched rows share where no column is a category.
+
+    A category that no training row has is in no bin, and would be measured as the nearest one that is.
+    """
+    shape: dict[str, Any] = {"feature_types": list(plan.feature_types), "enable_categorical": True}
+    shape |= {"nthread": plan.parameters["nthread"]}
+    max_bin = int(str(plan.parameters["max_bin"]))
+    matrix = xgb.QuantileDMatrix(training.X, training.y, max_bin=max_bin, **shape)
+    if "c" in plan.feature_types:
+        return matrix, [(xgb.DMatrix(rows.X, rows.y, **shape), name) for name, rows in watched.items()]
+    binned = {
+        name: xgb.QuantileDMatrix(rows.X, rows.y, ref=matrix, max_bin=max_bin, **shape)
+        for name, rows in watched.items()
+    }
+    return matrix, [(rows, name) for name, rows in binned.items()]
+
+
+def _early_stopping(plan: Plan, rows: str) -> xgb.callback.EarlyStopping:
+    return xgb.callback.EarlyStopping(
+        rounds=plan.early_stopping_rounds, metric_name=plan.eval_metric, data_name=rows, save_best=True
+    )
+
+
+def _average_precision(scores: Any, matrix: xgb.DMatrix) -> tuple[str, float]:
+    return "average_precision", average_precision(matrix.get_label(), scores)
