@@ -15,7 +15,7 @@ import numpy as np
 from fraud.cells import parse_boolean, parse_number
 from fraud.codecs.csv_tables import is_header_by_itself, read_tables
 from fraud.errors import BodyError, ColumnError, LabelError, MediaTypeError, NoRowsError, RowError
-from fraud.layout import Layout, Roles, layout
+from fraud.layout import CARD_COLUMNS, Layout, Roles, layout
 from fraud.model.algorithms import Labelled
 from fraud.model.scores import Floats, Labels
 from fraud.schema import Column, Matrix, Schema, quoted
@@ -76,7 +76,7 @@ def read(directory: Path, roles: Roles, like: Channel | None = None, content_typ
         first = next(files.tables(all_numbers=True), None)
         if first is None:
             raise NoRowsError(f'channel "{name}" holds a header and no rows')
-        return _read_new(files, layout(first, roles), roles)
+        return _read_new(files, first, roles)
     except ColumnError as error:
         raise ColumnError(f'channel "{name}": {error}') from None
 
@@ -116,12 +116,26 @@ def _open(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path, "rb")) if is_gzip else path.open("rb")
 
 
-def _read_new(files: _Files, found: Layout, roles: Roles) -> Channel:
+def _read_new(files: _Files, first: Table, roles: Roles) -> Channel:
+    found = layout(first, roles)
+    if first.names or found.names == CARD_COLUMNS:
+        return _read_kinds(files, found, roles)
+    by_place = f'the first file has no header, so that its first column is read as the label "{found.label}"'
+    try:
+        return _read_kinds(files, found, roles)
+    except LabelError as error:
+        raise LabelError(f"{error}; {by_place}") from None
+    except ColumnError as error:
+        raise ColumnError(f"{error}; {by_place} and the others are called f0, f1, ...") from None
+
+
+def _read_kinds(files: _Files, found: Layout, roles: Roles) -> Channel:
+    """Read the rows as numbers; where a word stands somewhere, learn the kinds of the columns and read again."""
     if not roles.categories:
         try:
             return _read_as(_schema([Column(name) for name in found.inputs], found), files, found)
         except RowError:
-            pass  # A word stands somewhere: learn the kinds of the columns, then read again.
+            pass
     columns = survey(files.tables(all_numbers=False, names=found.names), found.inputs, roles.categories)
     return _read_as(_schema(list(columns.values()), found), files, found)
 
@@ -178,7 +192,8 @@ def _labels(table: Table, name: str) -> Labels:
         wrong = np.flatnonzero(np.isnan(values))
     if len(wrong):
         where = table.where(int(wrong[0]))
-        raise LabelError(f'{where}: the label in column "{name}" should be 0, or 1 for fraud; {len(wrong)} rows differ')
+        differ = f"{len(wrong)} rows differ (no and yes, false and true are read too)"
+        raise LabelError(f'{where}: the label in column "{name}" should be 0, or 1 for fraud; {differ}')
     return values.astype(np.uint8)
 
 

@@ -5,9 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fraud.errors import FraudError, HostsError, InputModeError, PlatformError
+from fraud.errors import ConfigError, FraudError, HostsError, InputModeError
 
 FAILURE_CHARACTERS = 1024
+# What each file of the configuration should hold, and what JSON may hold instead.
+RIGHT = {
+    "hyperparameters": 'a JSON object of strings, such as {"num_round": "300"}',
+    "inputdataconfig": 'a JSON object of channels, such as {"train": {"ContentType": "text/csv"}}',
+    "resourceconfig": 'a JSON object, such as {"hosts": ["algo-1"]}',
+}
+KINDS = {list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number", type(None): "null"}
 
 
 @dataclass(frozen=True)
@@ -68,9 +75,25 @@ class OptMl:
         if not path.exists():
             return {}
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise PlatformError(f"{path} cannot be read as JSON: {error}") from error
+            text = path.read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path} holds bytes that are not UTF-8 text; it should hold {RIGHT[name]}") from error
+        content, held = _content(text)
         if not isinstance(content, dict):
-            raise PlatformError(f"{path} holds {type(content).__name__}, not an object")
+            raise ConfigError(f"{path} holds {held}; it should hold {RIGHT[name]}")
         return content
+
+
+def _content(text: str) -> tuple[object, str]:
+    """Return what a text holds as JSON, and that in words."""
+    if not text.strip():
+        return None, "nothing"
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        return None, f"text that is not JSON, from line {error.lineno}, column {error.colno} on"
+    except (RecursionError, ValueError):
+        return None, "JSON that nests too deeply, or a number of too many digits"
+    return content, KINDS.get(type(content), "a JSON object")

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -41,15 +42,20 @@ def test_prints_a_metric_line_each_round_and_the_saved_model_last(make_tree: Mak
 
 
 def test_the_same_job_makes_the_same_bundle(make_tree: MakeTree) -> None:
-    """The same rows, settings and seed give the same bundle, bit for bit."""
+    """The same rows, settings and seed give the same bundle, bit for bit but for when it was made (T49)."""
     base = make_tree({"num_round": "10", "subsample": "0.8", "seed": "7"}, train=table())
+
+    def files() -> dict[str, bytes]:
+        found = {path.name: path.read_bytes() for path in (base / "model").iterdir()}
+        return {name: re.sub(rb'"trained_at": ?"[^"]+"', b"", content) for name, content in found.items()}
+
     first = train(base)
-    kept = {path.name: path.read_bytes() for path in (base / "model").iterdir()}
+    kept = files()
 
     second = train(base)
 
     assert first.returncode == second.returncode == 0, second.stderr
-    assert {path.name: path.read_bytes() for path in (base / "model").iterdir()} == kept
+    assert files() == kept
 
 
 def test_trains_with_defaults_where_nothing_is_configured(make_tree: MakeTree) -> None:
@@ -99,26 +105,46 @@ def test_one_host_and_unknown_channels_do_not_disturb(make_tree: MakeTree) -> No
     assert finished.returncode == 0, finished.stderr
 
 
-def test_sigterm_saves_the_model_so_far(make_tree: MakeTree) -> None:
-    """SIGTERM ends the round, saves a model that serves, and exits within seconds (T41, T42)."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_sigterm_saves_the_model_so_far(make_tree: MakeTree, number: signal.Signals) -> None:
+    """SIGTERM, or Ctrl-C, ends the round, saves a model that serves, and exits within seconds (T41, T42)."""
     base = make_tree({"num_round": "100000", "resampling": "none"}, train=table())
     command = [program("train")]
     with (base / "out").open("w") as output, (base / "err").open("w") as errors:
         process = subprocess.Popen(command, env=environment(base), stdout=output, stderr=errors, text=True)
     wait_until(lambda: "average_precision" in (base / "out").read_text(), process)
 
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     code = process.wait(30)
 
     report = json.loads((base / "output/data/report.json").read_text())
     assert code == 0, (base / "err").read_text()
     assert (base / "model/bundle.json").exists()
     assert 1 <= report["rounds"] < 100_000
-    assert "SIGTERM ended the job" in (base / "err").read_text()
+    assert f"{number.name} ended the job" in (base / "err").read_text()
 
 
-def test_sigterm_ends_a_job_that_still_loads(make_tree: MakeTree) -> None:
-    """SIGTERM ends the program as soon as it can be told: as process 1 it would ignore it until then."""
+def test_a_second_interrupt_ends_the_job_at_once(make_tree: MakeTree) -> None:
+    """Whoever presses Ctrl-C twice does not wait, and sees no traceback."""
+    base = make_tree({"num_round": "100000", "resampling": "none"}, train=table())
+    command = [program("train")]
+    with (base / "out").open("w") as output, (base / "err").open("w") as errors:
+        process = subprocess.Popen(command, env=environment(base), stdout=output, stderr=errors, text=True)
+    wait_until(lambda: "average_precision" in (base / "out").read_text(), process)
+
+    def interrupt_again() -> bool:
+        process.send_signal(signal.SIGINT)
+        return process.poll() is not None
+
+    wait_until(interrupt_again)
+
+    assert process.returncode == -signal.SIGINT
+    assert "Traceback" not in (base / "err").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_sigterm_ends_a_job_that_still_loads(make_tree: MakeTree, number: signal.Signals) -> None:
+    """SIGTERM, or Ctrl-C, ends the program as soon as it can be told: as process 1 it would ignore it until then."""
     base = make_tree(FEW, train=table())
     command = [program("train")]
     with (base / "err").open("w") as errors:
@@ -127,14 +153,40 @@ def test_sigterm_ends_a_job_that_still_loads(make_tree: MakeTree) -> None:
     if not status.exists():
         process.kill()
         pytest.skip("only Linux shows when a process is ready for a signal")
+    # Python itself catches SIGINT from its start, and SIGTERM is caught once `train` heeds both.
     bit = 1 << (signal.SIGTERM - 1)
     wait_until(lambda: int(status.read_text().split("SigCgt:")[1].split()[0], 16) & bit, process)
 
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     code = process.wait(30)
 
-    assert code == 128 + signal.SIGTERM
+    assert code == 128 + number
+    assert "Traceback" not in (base / "err").read_text()
     assert not (base / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        pytest.param(["train", "--help"], "/opt/ml/input/data/train", id="train"),
+        pytest.param(["train", "-h"], "docs/03-hyperparameters.md", id="train, short"),
+        pytest.param(["serve", "--help"], "environment variables", id="serve"),
+        pytest.param(["serve", "-h"], "port 8080", id="serve, short"),
+        pytest.param(["fraud", "train", "--help"], "/opt/ml/input/data/train", id="fraud train"),
+        pytest.param(["fraud", "serve", "-h"], "port 8080", id="fraud serve"),
+    ],
+)
+def test_help_is_no_error(tmp_path: Path, command: list[str], words: str) -> None:
+    """Whoever asks for help gets a few lines, and nothing is written."""
+    called = [program(command[0]), *command[1:]]
+    finished = subprocess.run(
+        called, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert words in finished.stdout
+    assert len(finished.stdout.splitlines()) <= 4
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sample_tree_holds_no_outputs() -> None:

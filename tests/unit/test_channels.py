@@ -279,7 +279,7 @@ def test_unlike(train: Path, tmp_path: Path, header: str, message: str) -> None:
         pytest.param(
             "41115,7,x",
             LabelError,
-            'the label in column "Class" should be 0, or 1 for fraud; 1 rows differ',
+            r'the label in column "Class" should be 0, or 1 for fraud; 1 rows differ \(no and yes, false and true are',
             id="label",
         ),
         pytest.param("41115,7,2", LabelError, "should be 0, or 1", id="label of two"),
@@ -332,6 +332,38 @@ def test_no_label(train: Path) -> None:
     """A channel without its label column is refused with the names that are there."""
     with pytest.raises(ColumnError, match=r'^channel "train": there is no column "Class" among "a", "b"'):
         channel_of(train, rows__csv="a,b\n1,2\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        pytest.param(
+            "1.5,2,0\n2.5,3,1\n",
+            LabelError,
+            r'^train/rows.csv, line 1: .*; the first file has no header, .* first column is read as the label "Class"$',
+            id="label last",
+        ),
+        pytest.param(
+            "0,1.5,2\n1,2.5,x\n",
+            ColumnError,
+            r'column "f1" holds 1 numbers and 1 words.* no header, .*"Class" and the others are called f0, f1, \.\.\.$',
+            id="word among numbers",
+        ),
+    ],
+)
+def test_no_header_is_said(train: Path, text: str, error: type[FraudError], message: str) -> None:
+    """Where columns were named by their places, an error of theirs says so."""
+    with pytest.raises(error, match=message):
+        channel_of(train, rows__csv=text)
+
+
+def test_header_is_not_said_to_lack(train: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with a header, or the public card data without one, is not explained by the lack of a header."""
+    monkeypatch.setattr("fraud.codecs.csv_tables.BLOCK_BYTES", 4096)
+    card = card_line(3, "0") + "\n" + card_line(4, "1") + "\n"
+    for text in ("a,Class\n1,0\n1,2\n", card * 400 + card_line(5, "2")):
+        with pytest.raises(LabelError, match=r"false and true are read too\)$"):
+            channel_of(train, rows__csv=text)
 
 
 def test_header_after_none(train: Path) -> None:

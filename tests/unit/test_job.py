@@ -16,13 +16,14 @@ def run_job(base: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     """Run the job of `train` inside this process, and return what it exits with."""
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(base))
     monkeypatch.setattr(sys, "argv", ["train"])
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         job.main()
     except SystemExit as error:
         return error.code
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0
 
 
@@ -41,8 +42,43 @@ BAD = [
         {},
         {"train": "a,b,Class\n" + "\n".join(f"{n},{n % 2},{n % 2}" for n in range(99))},
         "DATA_LABEL_LEAK",
-        "exclude=b",
+        'column "b" is a copy of the label "Class": .*; set exclude=b$',
         id="copy of the label",
+    ),
+    pytest.param(
+        {},
+        {"train": "a,why,Class\n" + "\n".join(f"{n},{'stolen' * (n % 2)},{n % 2}" for n in range(99))},
+        "DATA_LABEL_LEAK",
+        'column "why" is a copy of the label "Class": .*which of them are empty, .*; set exclude=why$',
+        id="word on frauds alone",
+    ),
+    pytest.param(
+        {},
+        {"train": "a,why,Class\n" + "\n".join(f"{n},{f'case {n}' * (n % 2)},{n % 2}" for n in range(99))},
+        "DATA_LABEL_LEAK",
+        "set exclude=why$",
+        id="different words on frauds alone",
+    ),
+    pytest.param(
+        {},
+        {"train": "a,settled,Class\n" + "\n".join(f"{n},{'' if n % 2 else n},{n % 2}" for n in range(99))},
+        "DATA_LABEL_LEAK",
+        "set exclude=settled$",
+        id="number on honest rows alone",
+    ),
+    pytest.param(
+        {},
+        {"train": "a,Amount,Class\n" + "\n".join(f'{n},"{n},50",{n % 2}' for n in range(2000))},
+        "DATA_COLUMN_INVALID",
+        'column "Amount" holds numbers written with a decimal comma, the first at train/rows.csv, line 2; write plain',
+        id="decimal comma",
+    ),
+    pytest.param(
+        {"exclude": "Class"},
+        {"train": table()},
+        "DATA_COLUMN_INVALID",
+        'exclude names the label "Class"',
+        id="label excluded",
     ),
     pytest.param(
         FEW,
@@ -105,6 +141,8 @@ def test_says_why_it_failed(
             'channel "train".*"FastFile"',
             id="Pipe mode (T25)",
         ),
+        pytest.param("hyperparameters", [1], "CONFIG_UNREADABLE", "holds a list; it should hold a JSON obj", id="list"),
+        pytest.param("resourceconfig", None, "CONFIG_UNREADABLE", "holds null; it should hold a JSON obj", id="null"),
         pytest.param(
             "inputdataconfig",
             {"train": {"ContentType": "application/x-parquet"}},
@@ -115,9 +153,9 @@ def test_says_why_it_failed(
     ],
 )
 def test_refuses_what_it_cannot_do_at_once(
-    make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch, config: str, content: dict[str, object], code: str, words: str
+    make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch, config: str, content: object, code: str, words: str
 ) -> None:
-    """Several hosts, Pipe mode and other formats end the job with the remedy."""
+    """Several hosts, Pipe mode, other formats and broken configuration end the job with the remedy."""
     base = make_tree(train=table())
     (base / "input/config" / f"{config}.json").write_text(json.dumps(content))
 
@@ -131,9 +169,11 @@ def test_refuses_what_it_cannot_do_at_once(
 def test_a_leak_that_may_be_honest_is_reported_and_not_refused(
     make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A column that separates the classes and a column of one value are notes in the report."""
-    rows = "\n".join(f"{n},{1000 + n if n % 10 == 0 else n % 50},7,{int(n % 10 == 0)}" for n in range(400))
-    base = make_tree(FEW, train=f"Time,a,b,Class\n{rows}\n")
+    """Columns that separate the classes, hold one value, or are filled on frauds only are notes in the report."""
+    frauds = (
+        f"{n},{1000 + n},7,{'stolen' * (n % 20 == 0)},1" if n % 10 == 0 else f"{n},{n % 50},7,,0" for n in range(400)
+    )
+    base = make_tree(FEW, train="Time,a,b,c,Class\n" + "\n".join(frauds) + "\n")
 
     code = run_job(base, monkeypatch)
 
@@ -141,21 +181,53 @@ def test_a_leak_that_may_be_honest_is_reported_and_not_refused(
     assert code == 0
     assert any(note.startswith("a alone tells") for note in notes)
     assert any(note.startswith("b holds one value") for note in notes)
+    assert any(note.startswith("c is filled on half of the frauds or more, and on no honest row:") for note in notes)
 
 
-def test_sigterm_before_the_first_round_says_so(make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGTERM while rows are still read ends the job with its reason: there is no model to save (T41)."""
+@pytest.mark.parametrize(
+    ("top_k", "channels", "notes"),
+    [
+        pytest.param("59", {}, [], id="fewer"),
+        pytest.param("60", {}, ["top_k=60 takes in all the 60 validation rows"], id="as many"),
+        pytest.param(
+            "200",
+            {"test": table(100)},
+            ["top_k=200 takes in all the 100 test rows", "top_k=200 takes in all the 120 validation rows"],
+            id="with a test channel",
+        ),
+    ],
+)
+def test_figures_at_k_that_tell_nothing_are_a_note(
+    make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch, top_k: str, channels: dict[str, str], notes: list[str]
+) -> None:
+    """Where k takes in every row that measures, precision and recall at k tell nothing: the report says so."""
+    base = make_tree({**FEW, "top_k": top_k}, train=table(), **channels)
+
+    code = run_job(base, monkeypatch)
+
+    told = json.loads((base / "output/data/report.json").read_text())["notes"]
+    assert code == 0
+    assert [note.split(" that measure:")[0] for note in told if note.startswith("top_k")] == notes
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_first_round_says_so(
+    make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """A signal while rows are still read ends the job with its reason: there is no model to save (T41)."""
 
     def interrupt(*arguments: object) -> None:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(number)
 
     monkeypatch.setattr("fraud.channels.read", interrupt)
     base = make_tree(FEW, train=table())
 
     code = run_job(base, monkeypatch)
 
-    assert code == 128 + signal.SIGTERM
-    assert (base / "output/failure").read_text().startswith("STOPPED: ")
+    assert code == 128 + number
+    assert (base / "output/failure").read_text() == (
+        f"STOPPED: {number.name} came before the first round; there is no model to save"
+    )
 
 
 def test_a_failure_of_ours_is_named_without_its_words(

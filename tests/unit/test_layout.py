@@ -79,24 +79,92 @@ def test_no_card_columns(cells: np.ndarray[tuple[int, int], np.dtype[np.float64]
 
 
 @pytest.mark.parametrize(
-    "roles",
+    ("roles", "right"),
     [
-        pytest.param(Roles("fraud"), id="label"),
-        pytest.param(Roles("Class", exclude=("fraud",)), id="exclude"),
-        pytest.param(Roles("Class", time_column="fraud"), id="time"),
-        pytest.param(Roles("Class", categories=("fraud",)), id="categories"),
+        pytest.param(Roles("fraud"), "set label to the column that holds 0, or 1 for fraud", id="label"),
+        pytest.param(Roles("Clas"), 'set label to the column .* for fraud, perhaps to "Class"', id="label misspelt"),
+        pytest.param(Roles("Class", exclude=("a", "fraud")), "exclude names it: correct exclude", id="exclude"),
+        pytest.param(Roles("Class", time_column="fraud"), "time_column names it: correct time_column", id="time"),
+        pytest.param(Roles("Class", categories=("fraud",)), "categories names it: correct categories", id="categories"),
     ],
 )
-def test_unknown_column(roles: Roles) -> None:
-    """A role of a column that is not there is refused, with the names that are."""
-    with pytest.raises(ColumnError, match=r'^there is no column "fraud" among "a", "Class"; correct label'):
+def test_unknown_column(roles: Roles, right: str) -> None:
+    """A role of a column that is not there is refused, with the names that are and the hyperparameter to correct."""
+    with pytest.raises(ColumnError, match=rf'^there is no column "\w+" among "a", "Class"; {right}$'):
         layout(named("a", "Class"), roles)
+
+
+def test_unknown_column_without_header() -> None:
+    """Where there is no header, names that only a header could give are explained by its lack."""
+    roles = Roles("Class", exclude=("id",))
+    with pytest.raises(
+        ColumnError, match=r'among "Class", "f0"; exclude names it: .*; the file has no header, as a ce'
+    ):
+        layout(Table([["0", "1.5"]]), roles)
+
+
+@pytest.mark.parametrize(
+    ("roles", "role"),
+    [
+        pytest.param(Roles("Class", exclude=("a", "class")), "exclude", id="exclude"),
+        pytest.param(Roles("Class", categories=("CLASS",)), "categories", id="categories"),
+        pytest.param(Roles("Class", time_column="Class"), "time_column", id="time"),
+    ],
+)
+def test_label_in_another_role(roles: Roles, role: str) -> None:
+    """The label is nothing else beside: a hyperparameter that says so is named."""
+    with pytest.raises(ColumnError, match=rf'^{role} names the label "\w+", .* take it out of {role}$'):
+        layout(named("a", "b", "Class"), roles)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(("visa", "GB", "GB"), id="cell twice"),
+        pytest.param(("visa", "2026-01-31T12:00:00"), id="date"),
+        pytest.param(("visa", "31.12.2026"), id="date with points"),
+        pytest.param(("visa", "12,50"), id="decimal comma"),
+        pytest.param(("visa", "$12.50"), id="currency before"),
+        pytest.param(("visa", "12.50 €"), id="currency behind"),
+        pytest.param(("visa", "12 %"), id="percent"),
+        pytest.param(("visa", "Yes"), id="truth value"),
+    ],
+)
+def test_row_for_a_header(row: tuple[str, ...]) -> None:
+    """A first line of words that is a row is said to be one, and no cell of it is shown."""
+    with pytest.raises(ColumnError, match=r'^the first line does not name the label "Class", and seems') as caught:
+        layout(named(*row), ROLES)
+
+    assert [cell for cell in row if f'"{cell}"' in str(caught.value)] == []
+
+
+def test_names_with_numbers_in_them() -> None:
+    """Names that begin with a number, as some do, are no cells."""
+    with pytest.raises(
+        ColumnError, match=r'^there is no column "Class" among "3ds_used", "24h_count", "V1"; set label'
+    ):
+        layout(named("3ds_used", "24h_count", "V1"), ROLES)
+
+
+@pytest.mark.parametrize("first", ["", "0"])
+def test_half_a_header(first: str) -> None:
+    """A first line that names the label but also has an empty cell or a number is told what a header is."""
+    with pytest.raises(ColumnError, match=r'^the first line holds "Class" and cannot be a header, .*index=False'):
+        layout(Table([[first, "a", "class"], ["1", "2", "0"]]), ROLES)
+
+
+def test_label_that_is_a_number() -> None:
+    """A label called by a number does not make a header of the first row."""
+    assert layout(Table([["1", "x", "2"]]), Roles("1")).names == ("1", "f0", "f1")
 
 
 @pytest.mark.parametrize("names", [("a", "a", "Class"), ("A", "a", "Class")])
 def test_named_twice(names: tuple[str, ...]) -> None:
-    """Names that are equal but for their case are refused."""
-    with pytest.raises(ColumnError, match=r'^column "[Aa]" is named more than once'):
+    """Names that are equal but for their case are refused, and the case is named where it is the difference."""
+    because = ', as "a" differs from it by upper and lower case only' if "A" in names else ""
+    with pytest.raises(
+        ColumnError, match=rf'^column "[Aa]" is named more than once{because}; give every column a name'
+    ):
         layout(named(*names), ROLES)
 
 

@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 
 from fraud.model.algorithms import Labelled
-from fraud.model.leaks import constants, label_copies, separators
+from fraud.model.leaks import constants, filled_on_frauds_only, label_copies, separators
 
 Y = np.array([1, 1, 0, 0, 0], dtype=np.uint8)
 COLUMNS = {
     "copy": [7, 7, 3, 3, 3],
     "copy with gaps": [np.nan, 7, 3, np.nan, 3],
+    "one of them honest": [-2, 9, 3, 3, 3],
+    "one of them both": [3, 9, 3, 3, 3],
+    "one of them fraud": [3, 3, 1, 9, 5],
     "above": [5, 6, 1, 2, 3],
     "below": [-5, -6, 1, 2, 3],
     "touching": [3, 6, 1, 2, 3],
@@ -17,19 +20,31 @@ COLUMNS = {
     "constant with gaps": [4, 4, np.nan, 4, 4],
     "honest only": [np.nan, np.nan, 1, 2, 3],
     "fraud only": [1, 1, np.nan, np.nan, np.nan],
+    "honest only in part": [np.nan, np.nan, 1, 2, np.nan],
+    "fraud only in part": [np.nan, 2, np.nan, np.nan, np.nan],
 }
 ROWS = Labelled(np.array(list(COLUMNS.values()), dtype=np.float32).T, Y)
 NAMES = list(COLUMNS)
 
 
 def test_label_copies() -> None:
-    """A column with one value for frauds and another for honest rows copies the label, missing cells or not."""
-    assert label_copies(ROWS, NAMES) == ["copy", "copy with gaps"]
+    """A column with one value for frauds and another for honest rows copies the label; so does one missing in one."""
+    assert label_copies(ROWS, NAMES) == ["copy", "copy with gaps", "honest only", "fraud only"]
 
 
 def test_separators() -> None:
-    """A column in which every fraud lies beyond every honest row separates them; one that touches does not."""
-    assert separators(ROWS, NAMES) == ["copy", "copy with gaps", "above", "below"]
+    """A column separates where every fraud lies beyond every honest row, or off the one value that those hold."""
+    assert separators(ROWS, NAMES) == ["copy", "copy with gaps", "one of them honest", "above", "below"]
+
+
+def test_filled_on_frauds_only() -> None:
+    """A column filled on half of the frauds, and on no honest row, is told; one with fewer is left to chance."""
+    X = np.full((9, 1), np.nan, dtype=np.float32)
+    X[0] = 1
+    one_of_three = Labelled(X, np.array([1] * 3 + [0] * 6, dtype=np.uint8))
+
+    assert filled_on_frauds_only(ROWS, NAMES) == ["fraud only", "fraud only in part"]
+    assert filled_on_frauds_only(one_of_three, ["rare"]) == []
 
 
 def test_constants() -> None:
@@ -37,7 +52,7 @@ def test_constants() -> None:
     assert constants(ROWS, NAMES) == ["constant", "empty"]
 
 
-@pytest.mark.parametrize("find", [label_copies, separators, constants])
+@pytest.mark.parametrize("find", [label_copies, separators, filled_on_frauds_only, constants])
 def test_quiet(find: object) -> None:
     """Usual columns are none of these."""
     rng = np.random.default_rng(0)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fraud.errors import HostsError, InputModeError, NoFraudError, PlatformError, RowError
+from fraud.errors import ConfigError, HostsError, InputModeError, NoFraudError, RowError
 from fraud.opt_ml import OptMl
 
 
@@ -80,19 +80,58 @@ def test_several_hosts(tree: OptMl) -> None:
         tree.require_one_host()
 
 
+DAMAGED = [
+    pytest.param(b"{a", "text that is not JSON, from line 1, column 2 on", id="no JSON"),
+    pytest.param(b"\xff\xfe", "bytes that are not UTF-8 text", id="no text"),
+    pytest.param(b"", "nothing", id="empty"),
+    pytest.param(b" \n", "nothing", id="blank"),
+    pytest.param(b"[1]", "a list", id="list"),
+    pytest.param(b"null", "null", id="null"),
+    pytest.param(b'"eta"', "a string", id="string"),
+    pytest.param(b"true", "a boolean", id="boolean"),
+    pytest.param(b"1.5", "a number", id="number"),
+    pytest.param(b"[" * 100_000, "JSON that nests too deeply, or a number of too many digits", id="deep"),
+    pytest.param(b"1" * 5000, "JSON that nests too deeply, or a number of too many digits", id="long number"),
+]
+
+
+@pytest.mark.parametrize(("content", "held"), DAMAGED)
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("name", "right"),
     [
-        pytest.param(b"{", "hyperparameters.json cannot be read as JSON", id="no JSON"),
-        pytest.param(b"\xff\xfe", "hyperparameters.json cannot be read as JSON", id="no text"),
-        pytest.param(b"[1]", "hyperparameters.json holds list, not an object", id="no object"),
+        ("hyperparameters", 'a JSON object of strings, such as {"num_round": "300"}'),
+        ("inputdataconfig", 'a JSON object of channels, such as {"train": {"ContentType": "text/csv"}}'),
+        ("resourceconfig", 'a JSON object, such as {"hosts": ["algo-1"]}'),
     ],
 )
-def test_damaged_file(tree: OptMl, content: bytes, message: str) -> None:
-    """A configuration file that is damaged is the platform's fault, by name."""
-    (tree.base / "input" / "config" / "hyperparameters.json").write_bytes(content)
-    with pytest.raises(PlatformError, match=message):
+def test_damaged_file(tree: OptMl, name: str, right: str, content: bytes, held: str) -> None:
+    """A configuration file that is damaged is named, with what it holds and what it should hold, in plain words."""
+    read = {
+        "hyperparameters": tree.hyperparameters,
+        "inputdataconfig": tree.content_types,
+        "resourceconfig": tree.require_one_host,
+    }
+    path = tree.base / "input" / "config" / f"{name}.json"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read[name]()
+
+    assert str(caught.value) == f"{path} holds {held}; it should hold {right}"
+    assert caught.value.code == "CONFIG_UNREADABLE"
+
+
+def test_unreadable_file(tree: OptMl) -> None:
+    """A configuration file that is no file is named, with the system's own reason."""
+    (tree.base / "input" / "config" / "hyperparameters.json").mkdir()
+    with pytest.raises(ConfigError, match=r"hyperparameters.json cannot be read: Is a directory$"):
         tree.hyperparameters()
+
+
+def test_byte_order_mark(tree: OptMl) -> None:
+    """A file that an editor began with a byte order mark is read."""
+    (tree.base / "input" / "config" / "hyperparameters.json").write_bytes(b'\xef\xbb\xbf{"eta": "0.2"}')
+
+    assert tree.hyperparameters() == {"eta": "0.2"}
 
 
 def test_failure(tree: OptMl) -> None:

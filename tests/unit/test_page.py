@@ -7,7 +7,11 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
+from fraud.bundle import ModelBundle
+from fraud.model.splitting import split
 from fraud.training.page import LONGEST_LABEL, MOST_BARS, number, render, share
+from fraud.training.report import describe
+from tests.labelled import content, make_labelled, trainer
 
 HOSTILE = "<script>alert(1)</script>"
 LONG = "number_of_declined_transactions_of_the_card_in_the_last_ninety_days"
@@ -110,6 +114,14 @@ def document(**changes: Any) -> dict[str, Any]:
             "amount_if_missing": 0.0,
         },
         "confusion": {"true_positive": 6, "false_positive": 2, "false_negative": 4, "true_negative": 488},
+        "decline": {
+            "rule": "precision>=0.95",
+            "value": 0.8765,
+            "is_met": True,
+            "amount_column": None,
+            "amount_if_missing": 0.0,
+        },
+        "declined": {"frauds": 3, "honest": 0},
         "sweep": [
             {"threshold": 0.001, "precision": 0.02, "recall": 1.0, "f1": 0.04, "alert_rate": 1.0},
             {"threshold": 0.5, "precision": 0.75, "recall": 0.6, "f1": 0.67, "alert_rate": 0.016},
@@ -280,6 +292,24 @@ def test_plots(page: str) -> None:
             id="threshold unmet",
         ),
         pytest.param({"threshold": RISK}, "exceeds 5.000, the cost of an alert", id="risk"),
+        pytest.param(
+            {},
+            "A flagged row whose probability reaches 0.8765 is declined without a review ( precision&gt;=0.95 ): "
+            "3 of the 8 here, 3 of them frauds; the rest are reviewed.",
+            id="declined",
+        ),
+        pytest.param({}, "declined from 0.8765, precision&gt;=0.95", id="decline beside the threshold"),
+        pytest.param(
+            {"decline": {**document()["decline"], "is_met": False}, "declined": {"frauds": 0, "honest": 0}},
+            "No such threshold keeps precision&gt;=0.95 on the rows that choose it, "
+            "so no row is declined without a review.",
+            id="decline unmet",
+        ),
+        pytest.param(
+            {"decline": {**document()["decline"], "is_met": False}},
+            "max_f1 where F1 is highest nothing is declined without a review",
+            id="decline unmet beside the threshold",
+        ),
         pytest.param({"job_name": ""}, "Model 0123456789abcdef Measured on", id="no job name"),
     ],
 )
@@ -302,6 +332,21 @@ def test_risk() -> None:
 
     assert not [label for label in Elements(page).labels if label.startswith("threshold ")]
     assert "A missing amount counts as 22.50" in text(page)
+
+
+def test_report_of_a_model() -> None:
+    """The report of a model holds its decline threshold with the rule, and counts the held-out rows beyond it."""
+    parts = split(make_labelled(400, 80), None, None, 0.5, 0)
+    told = trainer({"decline_rule": "recall>=0.1"})
+    fitted = told.fit(parts)
+    stated = content(figures=fitted.figures, hyperparameters=told.hyperparameters.stated())
+    report = describe(ModelBundle.of(fitted.model, "xgboost", **stated), fitted, parts, [])
+    declined = fitted.scores.probability >= fitted.model.decline.value
+
+    assert (report["decline"]["rule"], report["decline"]["value"]) == ("recall>=0.1", fitted.model.decline.value)
+    assert report["declined"]["frauds"] == parts.held_out.y[declined].sum() > 0
+    assert sum(report["declined"].values()) == declined.sum()
+    assert f"declined from {number(fitted.model.decline.value)}, recall&gt;=0.1" in text(render(report))
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from fraud.errors import ColumnError, RowError, RowWidthError
@@ -45,14 +47,74 @@ def test_kinds_over_tables() -> None:
     assert list(found) == ["b", "a"]
 
 
-@pytest.mark.parametrize("cells", [["1", "12,5", "2"], ["1", "12,5"]])
+@pytest.mark.parametrize("cells", [["1", "12h", "2"], ["1", "12h"]])
 def test_mixed(cells: list[str]) -> None:
     """Words among at least as many numbers are refused; the message counts them and says where, and shows none."""
     message = rf'^column "a" holds {len(cells) - 1} numbers and 1 words, the first at train/a.csv, line 3; mend'
     with pytest.raises(ColumnError, match=message) as caught:
         column(*cells)
 
-    assert "12,5" not in caught.value.public
+    assert "12h" not in caught.value.public
+
+
+@pytest.mark.parametrize(
+    ("cells", "writing"),
+    [
+        pytest.param(["12,50", "3", "", "-7,1"], "a decimal comma", id="decimal comma"),
+        pytest.param(["0,125", "0,250"], "a decimal comma", id="decimal comma before three digits"),
+        pytest.param([",5"], "a decimal comma", id="nothing before the comma"),
+        pytest.param(["8.812,50", "3,999"], "a decimal comma", id="points between thousands"),
+        pytest.param(["8\u00a0812,50"], "a decimal comma", id="spaces between thousands"),
+        pytest.param(["8,812.50", "3,999"], "separators between thousands", id="commas between thousands"),
+        pytest.param(["8,81,245", "8'812", "8.812.450", "8\u202f812"], "separators between thousands", id="thousands"),
+        pytest.param(["3,999", "8,812"], "a comma that is decimal or between thousands", id="either comma"),
+        pytest.param(
+            ["$3.20", "-$8", "$-7", "US$ 3", "3 \u20ac", "\u20b9 3", "EUR 3"], "a currency sign", id="currency"
+        ),
+        pytest.param(["88%", "3.5 %"], "a percent sign", id="percent"),
+        pytest.param(["3,20 \u20ac"], "a currency sign and with a decimal comma", id="both"),
+        pytest.param(["88,1%"] * 9 + ["unknown"], "a decimal comma and with a percent sign", id="nine in ten"),
+        pytest.param(["88.1"] * 9 + ["88,1"], "a decimal comma", id="one among numbers"),
+        pytest.param([f"{number},5" for number in range(9000)], "a decimal comma", id="more than categories may be"),
+    ],
+)
+def test_written_otherwise(cells: list[str], writing: str) -> None:
+    """A column of numbers that are written as people write them is refused with the way, and shows no cell."""
+    with pytest.raises(ColumnError) as caught:
+        column("NA", *cells)
+
+    first = 3 + next(index for index, cell in enumerate(cells) if re.search("[^0-9.]", cell))
+    assert str(caught.value) == (
+        f'column "a" holds numbers written with {writing}, the first at train/a.csv, line {first}; '
+        "write plain numbers such as 1234.5, or set categories=a or exclude=a"
+    )
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pytest.param(["12,50"] * 8 + ["fast", "slow"], id="fewer than nine in ten"),
+        pytest.param(["10-20", "20-50"], id="ranges"),
+        pytest.param(["2026-01-31", "31.12.2026"], id="dates"),
+        pytest.param(["10.0.0.1", "1.2.3"], id="addresses and versions"),
+        pytest.param(["SKU 12", "AB12", "US5"], id="codes"),
+        pytest.param(["$", "%", "1,2,3", "12,", "- 5", "1" * 50 + ",5"], id="not quite"),
+    ],
+)
+def test_words_with_digits(cells: list[str]) -> None:
+    """Words that hold digits stay categories."""
+    assert column(*cells).kind == "category"
+
+
+def test_written_otherwise_by_order() -> None:
+    """Whoever says that such cells are categories is heeded."""
+    assert column("10%", "20%", force=True).categories == ("10%", "20%")
+
+
+def test_words_among_numbers_stay_words() -> None:
+    """A stray decimal comma does not explain other words among numbers."""
+    with pytest.raises(ColumnError, match=r"holds 97 numbers and 3 words, the first at train/a.csv, line 2;"):
+        column("fast", "slow", "12,5", *["1"] * 97)
 
 
 @pytest.mark.parametrize("cells", [["1", "inf"], ["inf", "1e400"], ["1", "1e39", "word"], ["1e39"] * 2])

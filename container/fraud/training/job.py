@@ -7,11 +7,10 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from platform import python_version
 from types import FrameType
-
-from joblib import cpu_count
 
 from fraud import channels, hyperparameters, settings
 from fraud.bundle import ModelBundle
@@ -20,30 +19,37 @@ from fraud.errors import FraudError, LeakError, PlatformError, SettingError, Sto
 from fraud.fitting import Fitted, Trainer
 from fraud.hyperparameters import Hyperparameters
 from fraud.layout import Roles
+from fraud.machine import cores
 from fraud.model import leaks
+from fraud.model.drift import Baseline
 from fraud.model.splitting import Split, require_both_classes, split
+from fraud.model.thresholds import NEVER, Threshold
 from fraud.opt_ml import OptMl
 from fraud.settings import TrainingSettings
-from fraud.training import devices, report
+from fraud.training import devices, report, statistics
 
 log = logging.getLogger(__name__)
 
 LIBRARIES = ("fraud-detect", "imbalanced-learn", "numpy", "pandas", "scikit-learn", "xgboost")
-# What a shell says of a program that SIGTERM ended.
-STOPPED_EXIT_CODE = 128 + signal.SIGTERM
+# A shell says that a program ended by signal n has exit code 128 + n.
+SIGNAL_EXIT_CODE = 128
 
 
 @dataclass
 class Stop:
-    """SIGTERM: before boosting it ends the job; from then on it ends the round, and what is fitted is saved (T41)."""
+    """A signal: before boosting it ends the job; from then on it ends the round, and what is fitted is saved (T41)."""
 
     is_requested: bool = False
     is_boosting: bool = False
+    cause: signal.Signals = signal.SIGTERM
 
-    def __call__(self, _signum: int, _frame: FrameType | None) -> None:
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
         self.is_requested = True
+        self.cause = signal.Signals(number)
+        if self.cause == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever presses Ctrl-C again will not wait for the round
         if not self.is_boosting:
-            raise StoppedError("SIGTERM came before the first round; there is no model to save")
+            raise StoppedError(f"{self.cause.name} came before the first round; there is no model to save")
 
     def end_round(self, _number: int, figures: Mapping[str, float]) -> bool:
         """Print the figures of a round, one a line (T53), and tell whether it is the last."""
@@ -56,13 +62,17 @@ def main() -> None:
     """Run the job that the tree describes, and exit as SageMaker expects (T35-T37)."""
     opt_ml = OptMl(settings.base_directory(os.environ))
     stop = Stop()
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     try:
         if len(sys.argv) > 1:
             raise SettingError(f"train takes no arguments, and got {sys.argv[1]!r}; its settings are hyperparameters")
         told = settings.read(TrainingSettings)
         logging.basicConfig(level=told.log_level, stream=sys.stderr, format="%(levelname)s %(message)s")
         run(opt_ml, told, stop)
+    except StoppedError as error:
+        _fail(opt_ml, error)
+        sys.exit(SIGNAL_EXIT_CODE + stop.cause)
     except FraudError as error:
         sys.exit(_fail(opt_ml, error))
     except MemoryError:
@@ -81,17 +91,20 @@ def run(opt_ml: OptMl, told: TrainingSettings, stop: Stop) -> None:
     require_both_classes(train.rows, "training rows")
     notes = _check(train)
     parts = _split(train, others, parameters)
-    device, threads = devices.resolve(parameters.device), cpu_count()
+    notes += _beyond_top_k(parts, parameters.top_k)
+    device, threads = devices.resolve(parameters.device), cores()
     log.info("training on %s with %d threads", "the GPU" if device == "cuda" else "the CPU", threads)
     stop.is_boosting = True
     trainer = Trainer(parameters, train.schema, device, threads, stop.end_round, lambda: stop.is_requested)
     fitted = trainer.fit(parts)
     if stop.is_requested:
-        notes.append(f"SIGTERM ended the job; the model has the {fitted.model.learner.rounds} rounds fitted until then")
+        rounds = fitted.model.learner.rounds
+        notes.append(f"{stop.cause.name} ended the job; the model has the {rounds} rounds fitted until then")
     bundle = _bundle(fitted, parameters, {"train": train, **others}, told.job_name)
     bundle.save(opt_ml.model)
     document = report.describe(bundle, fitted, parts, notes)
     report.write(opt_ml.output_data, document, parts, fitted)
+    statistics.write(opt_ml.output_data, train.rows, train.schema)
     _say(fitted, bundle, opt_ml, notes)
 
 
@@ -120,13 +133,29 @@ def _check(train: Channel) -> list[str]:
     """Refuse a copy of the label, and return what else the columns should make a reader look at."""
     names = train.schema.names
     if copies := leaks.label_copies(train.rows, names):
-        raise LeakError(f'column "{copies[0]}" is a copy of the label "{train.schema.label}"; set exclude={copies[0]}')
+        told = "its cells, or which of them are empty, tell every fraud from every honest row"
+        label = train.schema.label
+        raise LeakError(f'column "{copies[0]}" is a copy of the label "{label}": {told}; set exclude={copies[0]}')
     notes = []
     if separators := leaks.separators(train.rows, names):
         notes.append(f"{', '.join(separators)} alone tells every fraud from every honest row: does it leak the label?")
+    if filled := leaks.filled_on_frauds_only(train.rows, names):
+        empty = "is filled on half of the frauds or more, and on no honest row"
+        notes.append(f"{', '.join(filled)} {empty}: is it known before a payment is judged?")
     if constants := leaks.constants(train.rows, names):
         notes.append(f"{', '.join(constants)} holds one value on every row, and tells nothing")
     return notes
+
+
+def _beyond_top_k(parts: Split, top_k: int) -> list[str]:
+    """Say so where the rows that are looked at are all there are, so that the figures at k tell nothing."""
+    measured = {parts.measured_on: parts.held_out, **({"validation": parts.tuning} if parts.has_test else {})}
+    nothing = "precision_at_k is only their share of frauds, and recall_at_k is 1; set a smaller top_k"
+    return [
+        f"top_k={top_k} takes in all the {len(rows)} {name} rows that measure: {nothing}"
+        for name, rows in measured.items()
+        if len(rows) <= top_k
+    ]
 
 
 def _split(train: Channel, others: Mapping[str, Channel], parameters: Hyperparameters) -> Split:
@@ -138,11 +167,14 @@ def _split(train: Channel, others: Mapping[str, Channel], parameters: Hyperparam
 
 
 def _bundle(fitted: Fitted, parameters: Hyperparameters, read: Mapping[str, Channel], job_name: str) -> ModelBundle:
+    schema = read["train"].schema
     return ModelBundle.of(
         fitted.model,
         parameters.algorithm,
         job_name=job_name,
-        row_schema=read["train"].schema,
+        trained_at=datetime.now(UTC),
+        row_schema=schema,
+        baseline=Baseline.of(read["train"].rows.X, schema.columns, fitted.scores.probability),
         figures=fitted.figures,
         hyperparameters=parameters.stated(),
         versions={"python": python_version(), **{name: version(name) for name in LIBRARIES}},
@@ -156,14 +188,23 @@ def _say(fitted: Fitted, bundle: ModelBundle, opt_ml: OptMl, notes: Sequence[str
         log.info("resampling %s: %s%s", candidate.resampling, text, " (chosen)" if candidate.is_chosen else "")
     for note in notes:
         log.warning(note)
-    threshold = fitted.model.threshold
-    log.info("threshold %.6g by %s", threshold.value, threshold.rule)
-    if not threshold.is_met:
-        log.warning("no threshold keeps %s on the tuning rows; this is the nearest", threshold.rule)
+    _say_thresholds(fitted.model.threshold, fitted.model.decline)
     for rows, figures in fitted.figures.items():
         for name, figure in figures.items():
             write_metric(f"{rows}:{name}", figure.value)
     log.info("model %s is in %s, its report in %s", bundle.card.model_id, opt_ml.model, opt_ml.output_data)
+
+
+def _say_thresholds(threshold: Threshold, decline: Threshold) -> None:
+    log.info("threshold %.6g by %s", threshold.value, threshold.rule)
+    if not threshold.is_met:
+        log.warning("no threshold keeps %s on the tuning rows; this is the nearest", threshold.rule)
+    if decline.is_met:
+        log.info("declined from %.6g by %s", decline.value, decline.rule)
+    elif decline.rule != NEVER.text:
+        log.warning("no threshold keeps %s on the tuning rows: nothing is declined without a review", decline.rule)
+    if decline.is_met and decline.value == threshold.value and threshold.amount_column is None:
+        log.warning("every flagged row is declined and none is left to review; decline_rule could be stricter")
 
 
 def _fail(opt_ml: OptMl, error: FraudError) -> int:
@@ -172,4 +213,4 @@ def _fail(opt_ml: OptMl, error: FraudError) -> int:
         opt_ml.write_failure(error)
     except OSError as problem:
         log.error("the failure file cannot be written: %s", problem.strerror)
-    return STOPPED_EXIT_CODE if isinstance(error, StoppedError) else 1
+    return 1

@@ -45,6 +45,8 @@ def describe(bundle: ModelBundle, fitted: Fitted, split: Split, notes: Sequence[
         },
         "threshold": asdict(card.threshold),
         "confusion": confusion(y, scores.flagged),
+        "decline": asdict(card.decline),
+        "declined": _balance(split.held_out[np.flatnonzero(scores.declined)]),
         "sweep": [_at(threshold, y, scores.probability) for threshold in SWEEP],
         "curves": _curves(y, scores.probability),
         "importance": bundle.model.learner.importance(bundle.schema.names),
