@@ -8,7 +8,6 @@ import pytest
 from fraud.codecs.csv_tables import (
     BLOCK_BYTES,
     MANY_COLUMNS,
-    REQUEST_BLOCK_BYTES,
     SMALL_BYTES,
     decode_csv,
     is_header_by_itself,
@@ -153,13 +152,51 @@ def test_large_as_small(cell: bytes) -> None:
     "cell", ["", '""', "NA", "n/a", "NULL", " 7 ", "7.", "1E5", "-0", '"1e-3"', "3.4028235e38", "1e-400"]
 )
 def test_fast_as_slow(cell: str) -> None:
-    """The parser for large bodies reads a cell as the csv module does, to the last bit."""
+    """The parsers for large bodies read a cell as the csv module does, to the last bit but the sign of 0."""
     body = b"\n".join([f"1,{cell},3".encode()] * SMALL_BYTES)
     [fast], [slow] = tables(body), tables(body, all_numbers=False)
 
     assert isinstance(fast.cells, np.ndarray)
     assert isinstance(slow.cells, list)
-    assert SCHEMA.rows(fast).X.tobytes() == SCHEMA.rows(slow).X.tobytes()
+    assert (SCHEMA.rows(fast).X + 0).tobytes() == (SCHEMA.rows(slow).X + 0).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        pytest.param(b",,", [math.nan] * 3, id="all"),
+        pytest.param(b",2,", [math.nan, 2, math.nan], id="both ends"),
+        pytest.param(b"1,,3", [1, math.nan, 3], id="the middle"),
+    ],
+)
+def test_empty_cells_of_a_large_body(row: bytes, expected: list[float]) -> None:
+    """Empty cells among numbers are missing, wherever they stand."""
+    [table] = tables(b"\r\n".join([b"1,2,3", row] * SMALL_BYTES))
+
+    assert isinstance(table.cells, np.ndarray)
+    np.testing.assert_array_equal(table.cells, [[1, 2, 3], expected] * SMALL_BYTES)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b"1],[2,3",
+        b"[1,2,3",
+        b"1,2,3]",
+        b"{},2,3",
+        b"1,[2],3",
+        b"1,1.2345678901234567e308,",
+        b"1,,1e308",
+        b"1,2",
+        b"1,2,3,4",
+    ],
+)
+def test_a_large_body_is_read_as_csv_alone(row: bytes) -> None:
+    """A cell that means more in JSON, or the number that stands for a gap, is refused as in a small body."""
+    body = b"\n".join([b"1,2,3", row] + [b"1,,3"] * SMALL_BYTES)
+
+    with pytest.raises((RowError, RowWidthError), match="row 2"):
+        decoded(body)
 
 
 def test_fast_path_leaves_words() -> None:
@@ -171,8 +208,8 @@ def test_fast_path_leaves_words() -> None:
 
 
 def test_many_columns() -> None:
-    """A row of very many cells is left to the csv module, whose time does not grow with columns."""
-    [table] = tables(b"1," * MANY_COLUMNS + b"1\n")
+    """A row of very many quoted cells is left to the csv module, whose time does not grow with columns."""
+    [table] = tables(b'"1",' * MANY_COLUMNS + b"1\n")
 
     assert isinstance(table.cells, list)
     assert len(table.cells[0]) == MANY_COLUMNS + 1
@@ -185,7 +222,6 @@ def test_many_columns() -> None:
 )
 def test_row_across_blocks(monkeypatch: pytest.MonkeyPatch, head: bytes, bad: bytes, message: str) -> None:
     """The row of an error near the end of a body of several blocks is right."""
-    monkeypatch.setattr("fraud.codecs.csv_tables.REQUEST_BLOCK_BYTES", BLOCK_BYTES)
     count = 5_000_000 // len(b"1,2,3.000000000\n")
     body = head + lines(count, b"1,2,3.000000000") + b"\n" + bad + b"\n1,2,3\n"
 
@@ -197,7 +233,7 @@ def test_row_across_blocks(monkeypatch: pytest.MonkeyPatch, head: bytes, bad: by
 @pytest.mark.parametrize("block_bytes", range(15, 45))
 def test_quoted_newlines_across_blocks(monkeypatch: pytest.MonkeyPatch, block_bytes: int) -> None:
     """A record whose cell holds line breaks is never cut, wherever a block ends, and rows are counted as records."""
-    monkeypatch.setattr("fraud.codecs.csv_tables.REQUEST_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("fraud.codecs.csv_tables.BLOCK_BYTES", block_bytes)
     body = b'7,"x\ny"\r\n8,z\n' * 20
 
     assert decoded(body, WORDS) == [[7, 0], [8, 1]] * 20
@@ -219,8 +255,8 @@ def test_lines_across_blocks(monkeypatch: pytest.MonkeyPatch, block_bytes: int) 
 
 def test_quote_never_closed() -> None:
     """A quote left open in a large body is refused before the whole body is one record."""
-    with pytest.raises(BodyError, match=f"a record is longer than {REQUEST_BLOCK_BYTES} bytes; is a quote left open?"):
-        decoded(b'1,2,"' + lines(REQUEST_BLOCK_BYTES // 2))
+    with pytest.raises(BodyError, match=f"a record is longer than {BLOCK_BYTES} bytes; is a quote left open?"):
+        decoded(b'1,2,"' + lines(BLOCK_BYTES // 2))
 
 
 def test_blank_block() -> None:
@@ -256,3 +292,46 @@ def test_numbers_to_the_last_bit() -> None:
     assert isinstance(table.cells, np.ndarray)
     np.testing.assert_array_equal(table.cells, numbers)
     assert not math.isnan(table.cells.sum())
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param(b"1;2;3", "the cells are separated by semicolons; separate them with commas", id="semicolons"),
+        pytest.param(b"1\t2\t3\n4\t5\t6\n", "separated by tabs", id="tabs"),
+        pytest.param(b"a|b|c\n1|2|3\n", "separated by bars", id="bars"),
+        pytest.param(b'{"a": 1, "b": 2, "c": 3}', "reads as JSON; send it with Content-Type", id="an object"),
+        pytest.param(b'[{"a": 1, "b": 2}]\n', "reads as JSON", id="a list of objects"),
+    ],
+)
+def test_says_which_other_format_it_is(body: bytes, message: str) -> None:
+    """A body of another format is called by its name."""
+    with pytest.raises(BodyError, match=message):
+        decoded(body)
+
+
+@pytest.mark.parametrize("body", [b"1,2,\r3,4,", b"1,\r2,3", b"1,2\r,3"])
+def test_a_carriage_return_is_no_space(body: bytes) -> None:
+    """A line end beside an empty cell ends the row, though JSON has it for a space."""
+    small = [row.split(",") for row in body.decode().split("\r")]
+    schema = Schema(tuple(Column(f"c{number}") for number in range(len(small[0]))), "Class")
+
+    if len({len(row) for row in small}) == 1:
+        assert len(decoded(body, schema)) == 2
+    else:
+        with pytest.raises(RowWidthError):
+            decoded(body, schema)
+
+
+def test_carriage_returns_alone_across_blocks() -> None:
+    """A large body whose lines end in carriage returns is cut at them."""
+    count = BLOCK_BYTES // 6 * 3
+
+    assert decoded(b"\r".join([b"1,2,3"] * count)) == [[1, 2, 3]] * count
+
+
+def test_a_plus_is_exact() -> None:
+    """A number after a plus and a space is read to the last bit in a large body too."""
+    cell = b" +0.00010000000111176631"
+
+    assert decoded(lines(SMALL_BYTES, b"1,%b,3" % cell))[0] == decoded(b"1,%b,3" % cell)[0]

@@ -6,17 +6,21 @@ from functools import lru_cache
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_options_header
 
-from fraud.codecs.answers import encode_csv, encode_json, encode_json_lines
+from fraud.codecs.answers import Answer, encode_csv, encode_json, encode_json_lines
 from fraud.codecs.csv_tables import decode_csv
-from fraud.codecs.json_tables import decode_json, decode_json_lines
+from fraud.codecs.json_tables import decode_json, decode_json_lines, instances
 from fraud.errors import AcceptError, BodyError, MediaTypeError
-from fraud.model.scores import Scores
 from fraud.schema import Schema
 from fraud.table import Table
+
+__all__ = ["DECODERS", "ENCODERS", "Answer", "decode", "encode", "instances", "media_type_of", "negotiate"]
 
 type Options = Mapping[str, str]
 
 CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
+
+# How gzip, zip, zstd and UTF-16 begin, and no row does.
+NO_TEXT = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"\xff\xfe", b"\xfe\xff")
 
 DECODERS: dict[str, Callable[[bytes, Schema, Options], Iterator[Table]]] = {
     CSV: decode_csv,
@@ -26,7 +30,7 @@ DECODERS: dict[str, Callable[[bytes, Schema, Options], Iterator[Table]]] = {
     "application/octet-stream": decode_csv,  # what the SDK's own default serializer says of CSV (S24)
 }
 
-ENCODERS: dict[str, Callable[[Scores, tuple[str, ...]], bytes]] = {
+ENCODERS: dict[str, Callable[[Answer], bytes]] = {
     CSV: encode_csv,
     JSON: encode_json,
     JSON_LINES: encode_json_lines,
@@ -39,12 +43,14 @@ def decode(content_type: str | None, body: bytes, schema: Schema) -> Iterator[Ta
 
     Raises MediaTypeError for a type that nothing here reads, BodyError for a body that is not of its type.
     """
-    media_type, options = _media_type(content_type)
+    media_type, options = media_type_of(content_type)
     decoder = DECODERS.get(media_type)
     if decoder is None:
         raise MediaTypeError(f'Content-Type "{media_type[:60]}" is not read here; send {_listed(DECODERS)}')
     if not body or body.isspace():
         raise BodyError("the body is empty; send at least one row")
+    if body.startswith(NO_TEXT):
+        raise BodyError("the body is compressed, or text in UTF-16; send it uncompressed, in UTF-8")
     return decoder(body, schema, options)
 
 
@@ -54,7 +60,7 @@ def negotiate(accept: str, content_type: str | None) -> str:
 
     Raises AcceptError where nothing acceptable is written here.
     """
-    media_type, _ = _media_type(content_type)
+    media_type, _ = media_type_of(content_type)
     offered = sorted(ENCODERS, key=lambda name: (name != media_type, name != CSV))
     stated = parse_accept_header(accept or "*/*", MIMEAccept)
     # "text/csv; charset=utf-8" asks for CSV, and "*" is how Java's own client writes "*/*"
@@ -65,13 +71,14 @@ def negotiate(accept: str, content_type: str | None) -> str:
     return chosen
 
 
-def encode(media_type: str, scores: Scores, outputs: tuple[str, ...]) -> bytes:
+def encode(media_type: str, answer: Answer) -> bytes:
     """Write one record for each row, in the order of the rows (S31)."""
-    return ENCODERS[media_type](scores, outputs)
+    return ENCODERS[media_type](answer)
 
 
 @lru_cache(maxsize=256)
-def _media_type(content_type: str | None) -> tuple[str, Options]:
+def media_type_of(content_type: str | None) -> tuple[str, Options]:
+    """Return the media type, and the parameters that came with it (S23)."""
     media_type, options = parse_options_header(content_type or CSV)
     return media_type.lower(), options
 
