@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from prometheus_client.parser import text_string_to_metric_families
+
 ROOT = Path(__file__).parents[1]
 SECONDS = 120
 KEPT = ("PATH", "HOME", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
@@ -42,6 +44,23 @@ class Server:
 
     def invoke(self, body: bytes, content_type: str = "text/csv", **headers: str) -> Answer:
         return self.call("POST", "/invocations", body, Content_Type=content_type, **headers)
+
+    def connect(self, sent: bytes = b"") -> socket.socket:
+        """Open a connection and send bytes, whatever they are."""
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
+        client.sendall(sent)
+        return client
+
+    def workers(self) -> list[int]:
+        """Return the processes that answer."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def figures(self) -> dict[tuple[str, ...], float]:
+        """Return every sample of /metrics by its name and the values of its labels."""
+        text = self.call("GET", "/metrics").body.decode()
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        return {(sample.name, *sample.labels.values()): sample.value for sample in samples}
 
 
 def program(name: str) -> str:

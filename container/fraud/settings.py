@@ -5,13 +5,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from joblib import cpu_count
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fraud.errors import SettingError
+from fraud.machine import cores, memory_bytes
 
-type Output = Literal["predicted_label", "labels", "probability", "probabilities", "raw_score", "raw_scores"]
+type Output = Literal[
+    "probability",
+    "predicted_label",
+    "decision",
+    "reasons",
+    "raw_score",
+    "base_value",
+    "probabilities",
+    "labels",
+    "raw_scores",
+]
 
 OUTPUTS: tuple[str, ...] = get_args(Output.__value__)
 LARGEST_BODY_MEGABYTES = 100
@@ -48,7 +58,7 @@ class ServingSettings(Settings):
 
     port: int = Field(8080, ge=1, le=65535, validation_alias="SAGEMAKER_BIND_TO_PORT")
     workers: int = Field(
-        default_factory=cpu_count,
+        default_factory=cores,
         ge=1,
         le=1024,
         validation_alias=AliasChoices("MODEL_SERVER_WORKERS", "SAGEMAKER_MODEL_SERVER_WORKERS"),
@@ -68,21 +78,53 @@ class ServingSettings(Settings):
     output: Annotated[tuple[Output, ...], NoDecode, BeforeValidator(_words)] = Field(
         (), validation_alias="SAGEMAKER_INFERENCE_OUTPUT"
     )
+    reasons: int = Field(3, ge=1, le=9999, validation_alias="FRAUD_REASONS")
+    reasons_above: float = Field(0.0, ge=0, le=1, validation_alias="FRAUD_REASONS_ABOVE")
+    review_threshold: float | None = Field(None, ge=0, le=1, validation_alias="FRAUD_REVIEW_THRESHOLD")
+    decline_threshold: float | None = Field(None, ge=0, le=1, validation_alias="FRAUD_DECLINE_THRESHOLD")
+    is_batch: bool = Field(default=False, validation_alias="SAGEMAKER_BATCH")
+    is_strict: bool = Field(default=False, validation_alias="FRAUD_BATCH_STRICT")
+    is_multi_model: bool = Field(default=False, validation_alias="SAGEMAKER_MULTI_MODEL")
+
+    @property
+    def processes(self) -> int:
+        """Return how many workers run: one for many models, as each must see what is loaded (S54)."""
+        return 1 if self.is_multi_model else self.workers
 
     @property
     def scoring_slots(self) -> int:
         """Return how many requests a worker scores at once: one decodes while another is in XGBoost."""
-        return 2
+        return 2 * self.workers if self.is_multi_model else 2
+
+    @property
+    def scoring_threads(self) -> int:
+        """Return how many threads score the blocks of one large body: no more in all than there are cores (S57)."""
+        return max(1, cores() // self.processes)
 
     @property
     def waiting_slots(self) -> int:
         """Return how many more may wait in a worker; beyond them a request is turned away at once."""
-        return 20
+        return 100
+
+    @property
+    def reading_slots(self) -> int:
+        """Return how many bodies a worker reads at once: a client that sends slowly holds a thread, and no slot."""
+        return 400
 
     @property
     def threads(self) -> int:
-        """Return the threads of a worker: ten more than may score or wait, for /ping and for reading bodies."""
-        return self.scoring_slots + self.waiting_slots + 10
+        """Return the threads of a worker: ten more than may read, score or wait, so that /ping finds one (S15)."""
+        return self.scoring_slots + self.waiting_slots + self.reading_slots + 10
+
+    @property
+    def body_memory_bytes(self) -> int:
+        """Return how much memory the bodies in a worker may take, decoded: half of what there is."""
+        return memory_bytes() // 2 // self.processes
+
+    @property
+    def has_body_limit(self) -> bool:
+        """Whether somebody set the largest body."""
+        return bool(self.max_content_length) or "max_body_megabytes" in self.model_fields_set
 
     @property
     def max_body_bytes(self) -> int:
@@ -102,6 +144,14 @@ def read[S: Settings](kind: type[S]) -> S:
         return kind()
     except ValidationError as error:
         raise SettingError("; ".join(_problem(kind, item) for item in error.errors())) from None
+
+
+def unknown(environment: Mapping[str, str]) -> list[str]:
+    """Return a hint for each variable that begins as those of this product do, and is none of them."""
+    known = [str(field.validation_alias) for field in ServingSettings.model_fields.values()]
+    known = [name for name in known if name.startswith("FRAUD_")]
+    strange = sorted(name for name in environment if name.startswith("FRAUD_") and name not in known)
+    return [f"{name[:60]} sets nothing here; the names are {', '.join(known)}" for name in strange]
 
 
 def _problem(kind: type[Settings], item: Any) -> str:

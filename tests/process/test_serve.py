@@ -1,8 +1,10 @@
+import contextlib
 import http.client
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -15,6 +17,7 @@ import pytest
 from tests.processes import ROOT, Server, environment, is_up, program, serving, wait_until
 
 PAYLOADS = ROOT / "local_test"
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +30,6 @@ def server(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def many_rows(count: int) -> bytes:
     """Return a CSV body that takes a worker a while."""
     return b"".join((PAYLOADS / "payload.csv").read_bytes() for _ in range(count // 5))
-
-
-def worker_pids(server: Server) -> list[int]:
-    listed = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
-    return [int(pid) for pid in listed.split()]
 
 
 def test_answers_in_the_formats_that_clients_send(server: Server) -> None:
@@ -50,11 +48,15 @@ def test_answers_in_the_formats_that_clients_send(server: Server) -> None:
 
 def test_names_the_model_in_every_answer(server: Server, trained: Path) -> None:
     """Health checks, scores and refusals carry the model id in the header that reaches the caller (S28, S64)."""
-    model_id = json.loads((trained / "model/bundle.json").read_text())["model_id"]
+    card = json.loads((trained / "model/bundle.json").read_text())
+    identity = (
+        f"model_id={card['model_id']};threshold={card['threshold']['value']:.6g};"
+        f"decline_threshold={card['decline']['value']:.6g}"
+    )
 
     answers = [server.call("GET", "/ping"), server.invoke(b"1,2\n"), server.call("GET", "/nothing")]
 
-    assert {answer.headers["X-Amzn-SageMaker-Custom-Attributes"] for answer in answers} == {f"model_id={model_id}"}
+    assert {answer.headers[ATTRIBUTES] for answer in answers} == {identity}
 
 
 def test_ping_logs_nothing(server: Server) -> None:
@@ -101,12 +103,12 @@ def test_ping_answers_while_every_worker_is_busy(server: Server) -> None:
 def test_a_killed_worker_is_replaced(trained: Path, tmp_path: Path) -> None:
     """After SIGKILL of one worker the others answer, and another takes its place (S6)."""
     with serving(trained, tmp_path / "log", MODEL_SERVER_WORKERS="2") as server:
-        wait_until(lambda: len(worker_pids(server)) == 2, server.process)
-        first = worker_pids(server)
+        wait_until(lambda: len(server.workers()) == 2, server.process)
+        first = server.workers()
 
         os.kill(first[0], signal.SIGKILL)
 
-        wait_until(lambda: len(set(worker_pids(server)) - set(first)) == 1, server.process)
+        wait_until(lambda: len(set(server.workers()) - set(first)) == 1, server.process)
         wait_until(lambda: is_up(server), server.process)
         assert server.invoke((PAYLOADS / "payload.csv").read_bytes()).status == 200
 
@@ -197,3 +199,126 @@ def test_a_wrong_setting_ends_in_one_line(
     assert finished.returncode == 1
     assert words in finished.stderr
     assert len(finished.stderr.splitlines()) == 1
+
+
+def logged(text: str) -> list[dict[str, object]]:
+    """Return the lines of a log, each of which is a JSON object."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert all({"time", "level", "logger", "message"} <= set(line) for line in lines)
+    return lines
+
+
+def test_thresholds_in_the_wrong_order_end_in_one_line(trained: Path) -> None:
+    """Rows that would be declined before they are reviewed: `serve` says so, ends with code 1 and serves nothing."""
+    told = environment(trained, FRAUD_REVIEW_THRESHOLD="0.8", FRAUD_DECLINE_THRESHOLD="0.3")
+    finished = subprocess.run([program("serve")], env=told, capture_output=True, text=True, timeout=60, check=False)
+
+    [line] = logged(finished.stderr)
+    assert finished.returncode == 1
+    assert "SETTING_INVALID" in str(line["message"])
+    assert "FRAUD_DECLINE_THRESHOLD should be no lower" in str(line["message"])
+
+
+def test_thresholds_are_those_of_the_environment(trained: Path, tmp_path: Path) -> None:
+    """FRAUD_REVIEW_THRESHOLD and FRAUD_DECLINE_THRESHOLD decide in place of the model's own, and are told."""
+    settings = {"FRAUD_REVIEW_THRESHOLD": "0", "FRAUD_DECLINE_THRESHOLD": "1"}
+    with serving(trained, tmp_path / "log", MODEL_SERVER_WORKERS="1", **settings) as server:
+        answer = server.invoke(many_rows(5), **{ATTRIBUTES.replace("-", "_"): "output=decision"})
+
+    assert answer.body.split() == [b"review"] * 5
+    assert ";threshold=0;decline_threshold=1;" in answer.headers[ATTRIBUTES]
+
+
+def test_a_request_is_one_line_of_the_log(server: Server) -> None:
+    """A request that came with an id has one line with it, its status, rows and seconds, and no cell (S27)."""
+    before = len(server.log.read_text().splitlines())
+    for body in (many_rows(5), many_rows(5) + b"4111111111111111"):
+        answer = server.invoke(body, X_Amzn_SageMaker_Inference_Id=f"id-{len(body)}")
+        assert answer.headers["X-Amzn-SageMaker-Inference-Id"] == f"id-{len(body)}"
+        assert answer.headers[ATTRIBUTES].endswith(f";inference_id=id-{len(body)}")
+
+    written = server.log.read_text()
+    lines = logged(written)[before:]
+    assert [(line["message"], line["status"], line["rows"]) for line in lines] == [
+        ("request", 200, 5),
+        ("request", 400, 0),
+    ]
+    assert all(isinstance(line["seconds"], float) and 0 < line["seconds"] < 30 for line in lines)
+    assert "4111" not in written
+    assert "33.28" not in written
+
+
+BROKEN = [
+    pytest.param(b"68,0.3891,4111111111111111\r\n\r\n", b"400", id="no HTTP"),
+    pytest.param(b"GET / HTTP/9.9\r\n\r\n", b"400", id="a version to come"),
+    pytest.param(b"GET / HTTP/1.1\r\n4111111111111111 : x\r\n\r\n", b"400", id="a bad header"),
+    pytest.param(b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\n\r\n", b"414", id="a long line"),
+    pytest.param(b"POST /invocations HTTP/1.1\r\nContent-Length: 4111111111111111\r\n\r\n", b"413", id="a length"),
+    pytest.param(b"POST /invocations HTTP/1.1\r\nContent-Length: -5\r\n\r\n", b"400", id="a negative length"),
+    pytest.param(
+        b"POST /invocations HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4111x\r\n", b"400", id="a bad chunk"
+    ),
+    pytest.param(
+        b"POST /invocations HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n4111", b"400", id="a long chunk"
+    ),
+    pytest.param(b"POST /invocations HTTP/1.1\r\nContent-Length: 99\r\n\r\n4111111111111111", b"400", id="a cut body"),
+    pytest.param(
+        b"POST /invocations HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n4111", b"400", id="a cut chunk"
+    ),
+]
+
+
+@pytest.mark.parametrize(("sent", "status"), BROKEN)
+def test_what_is_no_request_is_refused(server: Server, sent: bytes, status: bytes) -> None:
+    """Bytes that are no whole request are their sender's to mend: no 500, no score of a part, nothing logged (S30)."""
+    with server.connect(sent) as client:
+        client.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+
+    assert answer.split(b" ", 2)[1] == status
+    assert server.figures()["fraud_requests_total", "500"] == 0
+    assert "4111" not in server.log.read_text()
+    assert not [line for line in logged(server.log.read_text()) if line["level"] == "ERROR"]
+
+
+@pytest.fixture(scope="module")
+def limited(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    log = tmp_path_factory.mktemp("limited") / "log"
+    with serving(trained, log, MODEL_SERVER_WORKERS="1", SAGEMAKER_MAX_PAYLOAD_IN_MB="1") as running:
+        yield running
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("accept", ["*/*", "image/png"])
+def test_who_is_refused_is_told_so(limited: Server, accept: str, *, is_chunked: bool) -> None:
+    """A client that is still sending megabytes when it is refused gets the answer, and may ask again (S19, S20)."""
+    body = many_rows(100_000)
+    connection = http.client.HTTPConnection("127.0.0.1", limited.port, timeout=30)
+    pieces = iter([body[start : start + 100_000] for start in range(0, len(body), 100_000)])
+    headers = {"Content-Type": "text/csv", "Accept": accept}
+
+    connection.request("POST", "/invocations", pieces if is_chunked else body, headers, encode_chunked=is_chunked)
+    refused = connection.getresponse()
+    message = json.loads(refused.read())["error"]["message"]
+    connection.request("POST", "/invocations", many_rows(5), {"Content-Type": "text/csv"})
+    following = connection.getresponse()
+    connection.close()
+
+    assert len(body) > 10 * 1024**2
+    assert refused.status == (413 if accept == "*/*" else 406)
+    assert accept != "*/*" or message == "the body is larger than 1048576 bytes; send fewer rows at a time"
+    assert following.status == 200
+
+
+def test_needs_no_directory_of_its_own(trained: Path, tmp_path: Path) -> None:
+    """In a working directory where nobody may write it serves, and leaves no file but in the temporary one (S60)."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    before = sorted(trained.rglob("*"))
+    settings = {"MODEL_SERVER_WORKERS": "2", "TMPDIR": str(temporary)}
+    with contextlib.chdir("/proc"), serving(trained, tmp_path / "log", **settings) as server:
+        answer = server.invoke(many_rows(5))
+
+    assert answer.status == 200
+    assert sorted(trained.rglob("*")) == before
+    assert list(temporary.iterdir()) == []

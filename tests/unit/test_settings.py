@@ -3,11 +3,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from joblib import cpu_count
 
 from fraud.codecs.answers import OUTPUTS as ENCODED
 from fraud.errors import SettingError
-from fraud.settings import OUTPUTS, ServingSettings, TrainingSettings, base_directory, read
+from fraud.machine import cores
+from fraud.settings import OUTPUTS, ServingSettings, TrainingSettings, base_directory, read, unknown
 
 type SetEnvironment = Callable[..., None]
 
@@ -18,7 +18,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> SetEnvironment:
 
     def tell(**settings: str) -> None:
         for name in [
-            name for name in os.environ if name.upper().startswith(("SAGEMAKER_", "MODEL_", "MAX_", "TRAINING_"))
+            name
+            for name in os.environ
+            if name.upper().startswith(("SAGEMAKER_", "MODEL_", "MAX_", "TRAINING_", "FRAUD_"))
         ]:
             monkeypatch.delenv(name)
         for name, value in settings.items():
@@ -32,10 +34,13 @@ def test_defaults(told: SetEnvironment) -> None:
     told()
     settings = read(ServingSettings)
 
-    assert (settings.port, settings.workers, settings.timeout_seconds) == (8080, cpu_count(), 60)
+    assert (settings.port, settings.workers, settings.timeout_seconds) == (8080, cores(), 60)
     assert settings.max_body_bytes == 100 * 1024 * 1024
     assert (settings.output, settings.default_accept, settings.log_level) == ((), "", "INFO")
-    assert settings.threads > settings.scoring_slots + settings.waiting_slots
+    assert settings.threads > settings.scoring_slots + settings.waiting_slots + settings.reading_slots
+    assert (settings.reasons, settings.reasons_above) == (3, 0)
+    assert (settings.review_threshold, settings.decline_threshold) == (None, None)
+    assert (settings.is_batch, settings.is_strict, settings.is_multi_model) == (False, False, False)
     assert read(TrainingSettings).job_name == ""
 
 
@@ -90,6 +95,72 @@ def test_output(told: SetEnvironment) -> None:
     assert read(ServingSettings).output == ("predicted_label", "probability")
 
 
+@pytest.mark.parametrize(
+    ("word", "value"), [("true", True), ("True", True), ("1", True), ("false", False), ("False", False), ("", False)]
+)
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("SAGEMAKER_BATCH", "is_batch"), ("FRAUD_BATCH_STRICT", "is_strict"), ("SAGEMAKER_MULTI_MODEL", "is_multi_model")],
+)
+def test_switches(told: SetEnvironment, name: str, field: str, word: str, value: bool) -> None:
+    """Switches are read as the platform and its local mode write them (S41, S51)."""
+    told(**{name: word})
+
+    assert getattr(read(ServingSettings), field) is value
+
+
+def test_decisions(told: SetEnvironment) -> None:
+    """Thresholds and reasons are numbers within their bounds."""
+    told(FRAUD_REVIEW_THRESHOLD="0.25", FRAUD_DECLINE_THRESHOLD="1", FRAUD_REASONS="5", FRAUD_REASONS_ABOVE="1e-3")
+    settings = read(ServingSettings)
+
+    assert (settings.review_threshold, settings.decline_threshold) == (0.25, 1)
+    assert (settings.reasons, settings.reasons_above) == (5, 0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("FRAUD_REVIEW_THRESHOLD", word) for word in ("50%", "-0.1", "1.01", "nan", "inf")),
+        *(("FRAUD_REASONS", word) for word in ("0", "1.5", "10000", "all")),
+        *(("FRAUD_REASONS_ABOVE", word) for word in ("2", "nan")),
+        *(("SAGEMAKER_BATCH", word) for word in ("maybe", "2")),
+    ],
+)
+def test_bounds(told: SetEnvironment, name: str, value: str) -> None:
+    """A value beyond its bounds, or of another kind, is refused by name."""
+    told(**{name: value})
+    with pytest.raises(SettingError, match=f'^{name}="{value}": Input should be '):
+        read(ServingSettings)
+
+
+def test_many_models_share_one_process(told: SetEnvironment) -> None:
+    """With many models one process scores as many requests at once as several would, on as many threads (S54, S57)."""
+    told(SAGEMAKER_MULTI_MODEL="true", MODEL_SERVER_WORKERS="4")
+    settings = read(ServingSettings)
+
+    assert (settings.workers, settings.processes, settings.scoring_slots) == (4, 1, 8)
+    assert settings.scoring_threads == cores()
+
+
+@pytest.mark.parametrize(("workers", "memory", "each"), [(1, 1000, 500), (4, 1000, 125)])
+def test_memory(told: SetEnvironment, monkeypatch: pytest.MonkeyPatch, workers: int, memory: int, each: int) -> None:
+    """The bodies of all workers together take half of the memory at most (S50)."""
+    monkeypatch.setattr("fraud.settings.memory_bytes", lambda: memory)
+    told(MODEL_SERVER_WORKERS=str(workers))
+
+    assert read(ServingSettings).body_memory_bytes == each
+
+
+def test_threads_fit_the_cores(told: SetEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers times the threads that score in each are no more than there are cores (S57)."""
+    monkeypatch.setattr("fraud.settings.cores", lambda: 8)
+    for workers, threads in ((1, 8), (3, 2), (8, 1), (20, 1)):
+        told(MODEL_SERVER_WORKERS=str(workers))
+
+        assert read(ServingSettings).scoring_threads == threads
+
+
 def test_outputs_are_encoded() -> None:
     """Every word that the setting allows is one that the codecs write, and the other way round."""
     assert set(OUTPUTS) == set(ENCODED)
@@ -128,3 +199,10 @@ def test_spelling(told: SetEnvironment, name: str) -> None:
 def test_base_directory(environment: dict[str, str], base: str) -> None:
     """The tree is /opt/ml unless another is named."""
     assert base_directory(environment) == Path(base)
+
+
+def test_a_misspelt_variable_is_pointed_at() -> None:
+    """A variable that begins as ours do and is none of them sets nothing, and is told so."""
+    [hint] = unknown({"FRAUD_REASON": "3", "FRAUD_REASONS": "3", "PATH": "/bin"})
+
+    assert hint.startswith("FRAUD_REASON sets nothing here; the names are FRAUD_REASONS, FRAUD_REASONS_ABOVE,")

@@ -1,8 +1,10 @@
-"""The HTTP door: /ping and /invocations."""
+"""The HTTP door: which path leads where, and what an error looks like."""
 
 import logging
-import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
 import numpy as np
 import orjson
@@ -11,57 +13,82 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from fraud import codecs
 from fraud.bundle import ModelBundle
-from fraud.errors import AcceptError, FraudError, MediaTypeError, OverloadError, UserError
-from fraud.model.scores import Scores
-from fraud.serving.admission import Admission
+from fraud.errors import (
+    AcceptError,
+    FraudError,
+    LoadedError,
+    MediaTypeError,
+    MemoryShortError,
+    NoModelError,
+    OverloadError,
+    SettingError,
+    TooLargeError,
+    UserError,
+)
+from fraud.serving.attributes import CUSTOM_ATTRIBUTES
+from fraud.serving.endpoint import DOCUMENT_FACTOR, Endpoint
+from fraud.serving.metrics import Metrics
+from fraud.serving.models import serve_models
+from fraud.serving.scoring import Scorer
 from fraud.settings import ServingSettings
 
 log = logging.getLogger(__name__)
 
-# The only response header that SageMaker hands on to the caller (S28).
-CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-# Looked up along the classes of an error, nearest first (S30).
-STATUSES: dict[type, int] = {AcceptError: 406, MediaTypeError: 415, OverloadError: 503, UserError: 400, FraudError: 500}
+# Looked up along the classes of an error, nearest first (S30, S52, S53).
+STATUSES: dict[type, int] = {
+    AcceptError: 406,
+    MediaTypeError: 415,
+    TooLargeError: 413,
+    NoModelError: 404,
+    LoadedError: 409,
+    MemoryShortError: 507,
+    OverloadError: 503,
+    UserError: 400,
+    FraudError: 500,
+}
+# SageMaker's bound for the payload in megabytes times the requests at once (S42).
+MOST_MEGABYTES = 100
+PAYLOAD_MEGABYTES = 6
 
 
-def create_app(bundle: ModelBundle, settings: ServingSettings) -> Flask:
-    """Build the application around one bundle."""
-    app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    admission = Admission(settings.scoring_slots, settings.waiting_slots)
-    model_id = f"model_id={bundle.card.model_id}"
-    prove_once = cache(lambda: prove_scoring(bundle))
+class _App(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Call every view as it is: none is asynchronous, and to ask takes longer than to score a row."""
+        return func
 
-    @app.get("/ping")
-    def ping() -> Response:
-        try:
-            prove_once()
-        except Exception as error:  # whatever it is, this worker cannot serve
-            _log(error)
-            return Response(status=503)
-        return Response(status=200)
 
-    @app.post("/invocations")
-    def invocations() -> Response:
-        media_type = codecs.negotiate(_accept(settings), request.content_type)
-        body = request.get_data(cache=False)
-        with admission.slot():
-            scores, unseen = score(bundle, request.content_type, body)
-            answer = codecs.encode(media_type, scores, settings.output)
-        response = Response(answer, content_type=media_type)
-        if unseen:
-            response.headers[CUSTOM_ATTRIBUTES] = f"{model_id};unseen_categories={unseen}"
-        return response
+def create_app(bundle: ModelBundle | None, told: ServingSettings) -> Flask:
+    """Build the application around one bundle, or around none where models are loaded later (S51)."""
+    app = _App(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = told.max_body_bytes
+    _require_answerable(told)
+    metrics = app.extensions["metrics"] = Metrics(told, bundle)
+    endpoint = Endpoint(told, metrics)
+    app.after_request(endpoint.finish)  # the last to run, as the first to be registered
+    if bundle is None:
+        serve_models(app, endpoint, told)
+    else:
+        _serve_one(app, endpoint, Scorer(bundle, ThreadPoolExecutor(told.scoring_threads, "score")))
 
-    @app.after_request
-    def name_model(response: Response) -> Response:
-        response.headers.setdefault(CUSTOM_ATTRIBUTES, model_id)
-        return response
+    @app.get("/metrics")
+    def show_metrics() -> Response:
+        return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
-    app.register_error_handler(FraudError, _refuse)
+    @app.get("/execution-parameters")
+    def execution_parameters() -> Response:
+        return Response(orjson.dumps(batch_parameters(told)), content_type=codecs.JSON)
+
+    app.register_error_handler(FraudError, lambda error: _refuse(error, metrics))
     app.register_error_handler(HTTPException, _refuse_http)
     app.register_error_handler(Exception, _fail)
     return app
+
+
+def _require_answerable(told: ServingSettings) -> None:
+    try:
+        codecs.negotiate(told.default_accept, None)
+    except AcceptError as error:
+        raise SettingError(f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT: {error}") from error
 
 
 def prove_scoring(bundle: ModelBundle) -> None:
@@ -69,23 +96,40 @@ def prove_scoring(bundle: ModelBundle) -> None:
     bundle.score(np.full((1, len(bundle.schema.columns)), np.nan, dtype=np.float32))
 
 
-def score(bundle: ModelBundle, content_type: str | None, body: bytes) -> tuple[Scores, int]:
-    """Score the rows of a body, block by block, and count the cells whose category training never saw."""
-    parts = []
-    unseen = 0
-    for table in codecs.decode(content_type, body, bundle.schema):
-        rows = bundle.schema.rows(table)
-        unseen += rows.unseen_categories
-        parts.append(bundle.score(rows.X))
-    return Scores.joined(parts), unseen
+def batch_parameters(told: ServingSettings) -> dict[str, object]:
+    """Return how many bodies, and of what size, a batch job should send at once (S42, S50)."""
+    megabytes = min(told.max_body_bytes // 1024**2, MOST_MEGABYTES) if told.has_body_limit else PAYLOAD_MEGABYTES
+    largest = told.body_memory_bytes // (1024**2 * DOCUMENT_FACTOR)  # that one worker takes in
+    megabytes = max(min(megabytes, largest), 1)
+    fitting = told.body_memory_bytes * told.processes // (megabytes * 1024**2 * DOCUMENT_FACTOR)
+    at_once = min(told.processes * told.scoring_slots, MOST_MEGABYTES // megabytes, fitting)
+    return {"MaxConcurrentTransforms": max(at_once, 1), "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": megabytes}
 
 
-def _accept(settings: ServingSettings) -> str:
-    stated = request.headers.get("Accept", "").strip()
-    return stated if stated not in ("", "*/*") else settings.default_accept
+def _serve_one(app: Flask, endpoint: Endpoint, scorer: Scorer) -> None:
+    prove_once = cache(lambda: prove_scoring(scorer.bundle))
+
+    @app.get("/ping")
+    def ping() -> Response:
+        try:
+            prove_once()
+        except Exception:  # whatever it is, this worker cannot serve
+            log.exception("the model does not score")
+            return Response(status=503)
+        return Response(status=200)
+
+    @app.post("/invocations")
+    def invocations() -> Response:
+        return endpoint.answer(scorer)
+
+    @app.after_request
+    def name_model(response: Response) -> Response:
+        response.headers.setdefault(CUSTOM_ATTRIBUTES, scorer.identity)
+        return response
 
 
-def _refuse(error: FraudError) -> Response:
+def _refuse(error: FraudError, metrics: Metrics) -> Response:
+    metrics.refused(error.code)
     status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
     response = _error(status, error.code, str(error))
     if isinstance(error, OverloadError):
@@ -104,14 +148,10 @@ def _refuse_http(error: HTTPException) -> Response:
     return response
 
 
-def _fail(error: Exception) -> Response:
+def _fail(_: Exception) -> Response:
     """Answer for a bug of ours; where it is goes to the log, what it said may hold a row and does not."""
-    _log(error)
+    log.exception("an error inside the image")
     return _error(500, FraudError.code, "an error inside the image; its log says where")
-
-
-def _log(error: Exception) -> None:
-    log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
 
 def _error(status: int, code: str, message: str) -> Response:
