@@ -17,6 +17,19 @@ from tests.processes import ROOT, free_port
 SECONDS = 300
 HERE = Path(__file__).parent
 PAYLOAD = ROOT / "local_test" / "payload.csv"
+# Ten lines that are no rows, each in its own way.
+BAD_LINES = [
+    "1,2,3",
+    "word",
+    ",".join(["word"] * 30),
+    ",".join(["0"] * 31),
+    '"' + ",".join(["0"] * 30),
+    ",".join(["0"] * 29 + ["12;5"]),
+    ",".join(["0"] * 29 + ["1e400"]),
+    '{"Time": 1}',
+    ",".join(["0"] * 29 + ["\u00bd"]),
+    ";".join(["0"] * 30),
+]
 LABEL = "com.docker.compose.project"
 # Credentials of nobody, and no way to the network: local mode needs neither.
 OFFLINE = {
@@ -97,14 +110,28 @@ def test_local_endpoint_answers(image: str, trained_tree: Path, sdk: Sdk) -> Non
     assert len(said["body"].splitlines()) == len(told.splitlines())
 
 
-def test_local_batch_transform_answers_each_line(image: str, trained_tree: Path, sdk: Sdk) -> None:
-    """SDK v3's local batch transform splits by line and gets one line back for each row (S41, S43, S44)."""
+@pytest.mark.parametrize(
+    ("strategy", "count"),
+    [pytest.param("MultiRecord", 100_000, id="many"), pytest.param("SingleRecord", 2_000, id="one")],
+)
+def test_local_batch_transform_answers_each_line(
+    image: str, trained_tree: Path, sdk: Sdk, strategy: str, count: int
+) -> None:
+    """SDK v3's local batch transform gets a line for each of 100,000, ten bad ones among them (S41, S43-S46)."""
+    good = PAYLOAD.read_text().splitlines()
+    lines = [good[number % len(good)] for number in range(count)]
+    for number, bad in enumerate(BAD_LINES):
+        lines[count // 11 * (number + 1)] = bad
     rows, output = sdk.home / "rows", sdk.home / "scores"
     rows.mkdir()
     output.mkdir()
-    (rows / "rows.csv").write_text(PAYLOAD.read_text() * 800)  # two requests of 1 MB
+    (rows / "rows.csv").write_text("\n".join(lines) + "\n")
     places = (str(sdk.home), str(free_port()), str(rows), str(output))
-    sdk.run("sdk_transform.py", image, str(trained_tree / "model"), *places)
+    sdk.run("sdk_transform.py", image, str(trained_tree / "model"), *places, strategy)
 
-    lines = (output / "rows.csv.out").read_text().splitlines()
-    assert len([line for line in lines if line]) == 800 * len(PAYLOAD.read_text().splitlines())
+    # local mode adds a line end of its own to each mini-batch
+    answers = [line for line in (output / "rows.csv.out").read_text().splitlines() if line]
+    is_error = [line.startswith(("ERROR: ", '"ERROR: ')) for line in answers]
+    assert len(answers) == count
+    assert is_error == [line in BAD_LINES for line in lines]
+    assert all(0 <= float(line) <= 1 for line, wrong in zip(answers, is_error, strict=True) if not wrong)
