@@ -51,7 +51,7 @@ container: .venv/aws ## run the tests of the built image; needs a Docker engine
 	@$(BIN)/pytest tests/container
 
 benchmark: .venv/dev ## measure training and serving against their floors
-	@$(BIN)/python benchmarks/training.py && $(BIN)/python benchmarks/serving.py
+	@$(BIN)/python benchmarks/training.py && $(BIN)/python benchmarks/serving.py && $(BIN)/python benchmarks/stages.py
 
 lock: .venv/dev ## resolve every group together, then pin each in its own lock file
 	@mkdir -p build

@@ -5,6 +5,11 @@ from flask import Flask, Response, request
 app = Flask(__name__, static_folder=None)
 
 
+@app.get("/ping")
+def ping() -> Response:
+    return Response(status=200)
+
+
 @app.post("/invocations")
 def invocations() -> Response:
     request.get_data(cache=False)

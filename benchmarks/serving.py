@@ -1,129 +1,166 @@
-"""Latency of one row and throughput of 10,000 rows over HTTP with keep-alive, against a bare Flask application.
+"""Latency, throughput, start and memory of `serve` beside a bare Flask application, a tutorial's handler and MLflow.
 
-Both run under gunicorn with the same settings, one worker each, and take turns in the same run. The model has 200
-trees of depth 6. `python benchmarks/serving.py [--requests N] [--bodies N]`.
+Each has one worker and may use every core; all run at once and take turns, so that a busy moment of the machine falls
+on all. `python benchmarks/serving.py [--requests N] [--bodies N] [--starts N]` prints a table for docs/04; after
+`taskset -c 0`, of one core.
 """
 
 import argparse
-import json
 import os
-import shutil
-import socket
+import platform
+import re
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
-from fraud import settings
-from fraud.serving.server import arguments
-from fraud.settings import ServingSettings
-from make_rows import make_rows, write_csv
+from benchmarks import mlflow_peer, sample
+from benchmarks.servers import BARE, OURS, Running, Server, running, servers
 
 TURNS = 20
-ROWS = 10_000
-FEATURES = 30
+WARMING_REQUESTS = 200
+CSV = {"Content-Type": "text/csv"}
+JSON_LINES = {"Content-Type": "application/jsonlines"}
+REASONS = {**CSV, "X-Amzn-SageMaker-Custom-Attributes": "output=probability,reasons;reasons=3"}
+
+type Turns = list[list[float]]
+type Line = tuple[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request that is timed; `peers` are those that it is sent to, all where there are none."""
+
+    name: str
+    body: bytes
+    rows: int = 1
+    headers: dict[str, str] = field(default_factory=lambda: CSV)
+    peers: tuple[str, ...] = ()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=4000, help="of one row, to each server")
-    parser.add_argument("--bodies", type=int, default=40, help="of 10,000 rows")
+    parser.add_argument("--bodies", type=int, default=40, help="of 10,000 rows, to each server")
+    parser.add_argument("--starts", type=int, default=7, help="of each server")
     parser.add_argument("--directory", type=Path, default=Path("build/benchmark/serving"))
     told = parser.parse_args()
-    base, body = _trained(told.directory), _body()
-    one = body.split(b"\n", 1)[0] + b"\n"
-    with _server("fraud.serving.server:load()", base) as ours, _server("bare:app", base) as bare:
-        mine, floor = _take_turns([ours, bare], one, told.requests)
-        print(f"one CSV row: p50 {_ms(mine, 50)}, p99 {_ms(mine, 99)}")
-        print(f"bare Flask:  p50 {_ms(floor, 50)}, p99 {_ms(floor, 99)}")
-        print(f"one CSV row: {statistics.median(mine) / statistics.median(floor):.2f} x bare Flask at p50")
-        seconds = [_time(ours, body, "text/csv") for _ in range(told.bodies)]
-        print(f"10,000 CSV rows in one body, one worker: {_rows_per_second(seconds)}")
-        lines = [b"[" + line + b"]" for line in body.splitlines()]
-        seconds = [_time(ours, b"\n".join(lines), "application/jsonlines") for _ in range(told.bodies)]
-        print(f"10,000 JSON Lines in one body, one worker: {_rows_per_second(seconds)}")
+    sample.train(told.directory)
+    names, rows = sample.csv_lines()
+    compared = servers(told.directory, names)
+    table: list[Line] = []
+    with ExitStack() as stack:
+        alive = [stack.enter_context(running(server, told.directory)) for server in compared]
+        memory = {each.server.name: f"{_warm(each, rows):.0f} MB" for each in alive}
+        for case in _cases(rows):
+            table += _lines(case, _take_turns(case, alive, told.requests if case.rows == 1 else told.bodies))
+        has_reasons = _has_reasons(alive[0], names, rows)
+    table.append(_starts(compared, told.starts, told.directory))
+    table.append(("private memory of the worker", memory))
+    _print(table, [server.name for server in compared])
+    _print_notes(has_reasons=has_reasons)
 
 
-def _trained(directory: Path) -> Path:
-    """Return a tree with a model of 200 trees of depth 6, trained by the real job where it is not there yet."""
-    if not (directory / "model" / "bundle.json").exists():
-        shutil.rmtree(directory, ignore_errors=True)
-        (directory / "input" / "config").mkdir(parents=True)
-        (directory / "input" / "data" / "train").mkdir(parents=True)
-        parameters = {"num_round": "200", "max_depth": "6", "resampling": "none"}
-        (directory / "input" / "config" / "hyperparameters.json").write_text(json.dumps(parameters))
-        write_csv(make_rows(60_000, 0.01, seed=0), directory / "input" / "data" / "train" / "rows.csv", decimals=None)
-        told = {**os.environ, "SAGEMAKER_BASE_DIR": str(directory)}
-        subprocess.run([str(Path(sys.executable).with_name("train"))], env=told, check=True, capture_output=True)
-    return directory
+def _cases(rows: bytes) -> list[Case]:
+    one = sample.first_row(rows)
+    json_lines = b"\n".join(b"[" + line + b"]" for line in rows.splitlines())
+    return [
+        Case("one CSV row", one),
+        Case("one CSV row with three reasons", one, headers=REASONS, peers=(OURS, BARE)),
+        Case("10,000 CSV rows in one body", rows, sample.ROWS),
+        Case("10,000 JSON Lines in one body", json_lines, sample.ROWS, JSON_LINES, (OURS, BARE)),
+    ]
 
 
-def _body() -> bytes:
-    frame = make_rows(ROWS, 0.01, seed=1).drop(columns="Class")
-    return frame.to_csv(index=False, header=False).encode()
+def _warm(server: Running, rows: bytes) -> float:
+    """Send 200 requests of one row and one of 10,000; return the memory that the worker then has."""
+    names = server.server.names
+    for _ in range(WARMING_REQUESTS):
+        server.post(names + sample.first_row(rows), CSV)
+    _, answer = server.post(names + rows, CSV)
+    if server.server.name != BARE and len(re.findall(rb"\d\.\d|\de-\d", answer)) < sample.ROWS:
+        sys.exit(f"{server.server.name} does not answer for every row: {answer[:200]!r}")
+    return server.private_megabytes()
 
 
-@contextmanager
-def _server(application: str, base: Path) -> Iterator[HTTPConnection]:
-    """Run an application under the gunicorn settings of `serve`, and connect once it listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = int(listener.getsockname()[1])
-    os.environ.update(SAGEMAKER_BIND_TO_PORT=str(port), MODEL_SERVER_WORKERS="1", SAGEMAKER_BASE_DIR=str(base))
-    flags = arguments(settings.read(ServingSettings))[:-1]
-    told = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
-    process = subprocess.Popen([sys.executable, *flags, application], env=told, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    sys.exit(f"{application} did not start")
-                time.sleep(0.1)
-        yield HTTPConnection("127.0.0.1", port, timeout=60)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _take_turns(servers: list[HTTPConnection], body: bytes, requests: int) -> list[list[float]]:
-    """Time requests to each server, in turns, so that a busy moment of the machine falls on both."""
-    for server in servers:
-        for _ in range(200):
-            _time(server, body, "text/csv")
-    times: list[list[float]] = [[] for _ in servers]
+def _take_turns(case: Case, alive: Sequence[Running], count: int) -> dict[str, Turns]:
+    """Time `count` requests to each server, a few at a time, in turns."""
+    asked = [each for each in alive if not case.peers or each.server.name in case.peers]
+    taken: dict[str, Turns] = {each.server.name: [] for each in asked}
     for _ in range(TURNS):
-        for server, taken in zip(servers, times, strict=True):
-            taken.extend(_time(server, body, "text/csv") for _ in range(requests // TURNS))
-    return times
-
-
-def _time(server: HTTPConnection, body: bytes, content_type: str) -> float:
-    started = time.perf_counter()
-    server.request("POST", "/invocations", body, {"Content-Type": content_type})
-    answer = server.getresponse()
-    read = answer.read()
-    taken = time.perf_counter() - started
-    if answer.status != 200:
-        sys.exit(f"{answer.status}: {read.decode()}")
+        for each in asked:
+            body = each.server.names + case.body
+            each.reconnect()
+            times = [each.post(body, case.headers)[0] for _ in range(max(1, count // TURNS))]
+            taken[each.server.name].append(times)
     return taken
 
 
-def _ms(times: list[float], percentile: int) -> str:
-    return f"{statistics.quantiles(times, n=100)[percentile - 1] * 1000:.2f} ms"
+def _lines(case: Case, taken: dict[str, Turns]) -> list[Line]:
+    """Return rows/s at p50 for many rows; for one p50, and its ratio to bare Flask."""
+    if case.rows > 1:
+        return [
+            (f"{case.name}, p50", {name: f"{case.rows / _p50(turns):,.0f} rows/s" for name, turns in taken.items()})
+        ]
+    times = {name: f"{_p50(turns) * 1000:.2f} ms" for name, turns in taken.items()}
+    ratios = {name: _ratio(turns, taken[BARE]) for name, turns in taken.items()}
+    return [(f"{case.name}, p50", times), (f"{case.name}, p50, ratio to bare Flask", ratios)]
 
 
-def _rows_per_second(seconds: list[float]) -> str:
-    return f"{ROWS / statistics.median(seconds):,.0f} rows/s at p50, {ROWS / min(seconds):,.0f} at best"
+def _p50(turns: Turns) -> float:
+    return statistics.median(chain.from_iterable(turns))
+
+
+def _ratio(turns: Turns, floor: Turns) -> str:
+    """Return the ratio of the medians, and the quartiles of the ratio within each turn."""
+    each = [statistics.median(times) / statistics.median(least) for times, least in zip(turns, floor, strict=True)]
+    low, _, high = statistics.quantiles(each, n=4)
+    return "1.00" if turns is floor else f"{_p50(turns) / _p50(floor):.2f} ({low:.2f} to {high:.2f})"
+
+
+def _has_reasons(ours: Running, names: bytes, rows: bytes) -> bool:
+    """Ask whether the answer to the request for three reasons names three columns."""
+    _, answer = ours.post(sample.first_row(rows), REASONS)
+    return len(set(re.findall(rb"\w+", answer)) & set(names.strip().split(b","))) == 3
+
+
+def _starts(compared: Sequence[Server], count: int, logs: Path) -> Line:
+    """Start each server alone, in turns; the first turn fills the file cache and is not counted."""
+    seconds: dict[str, list[float]] = {server.name: [] for server in compared}
+    for turn in range(count + 1):
+        for server in compared:
+            with running(server, logs) as alive:
+                if turn:
+                    seconds[server.name].append(alive.seconds_to_ping)
+    medians = {name: f"{statistics.median(taken):.2f} s" for name, taken in seconds.items()}
+    return f"start to the first 200 on /ping, median of {count}", medians
+
+
+def _print(table: list[Line], names: list[str]) -> None:
+    print("| " + " | ".join(["one worker, 200 trees of depth 6", *names]) + " |")
+    print("| --- " * (len(names) + 1) + "|")
+    for what, cells in table:
+        print("| " + " | ".join([what, *(cells.get(name, "") for name in names)]) + " |")
+
+
+def _print_notes(*, has_reasons: bool) -> None:
+    cores = len(os.sched_getaffinity(0))
+    peer = mlflow_peer.version()
+    print(f"\n{cores} cores of {platform.machine()}, Python {platform.python_version()}, MLflow {peer or 'left out'}.")
+    print(f"In brackets: the middle half of the ratios of {TURNS} turns. Memory: the pages of the worker that no other")
+    print(
+        "process shares, after 200 requests of one row and one of 10,000; MLflow's server is one process, all its own."
+    )
+    if not has_reasons:
+        print("NO REASONS: `serve` ignored the request for three; that line times a plain row.")
+    if peer is None:
+        print("MLflow is left out as it is not installed; `make .venv/aws` installs it.")
 
 
 if __name__ == "__main__":
