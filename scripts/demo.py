@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "build" / "demo"
@@ -27,8 +28,17 @@ def main() -> None:
         payloads = ROOT / "local_test"
         step("score five rows as CSV: one probability a line")
         print(_invoke(port, (payloads / "payload.csv").read_bytes(), "text/csv"))
-        step("the same rows as JSON: probability and decision")
+        step("the same rows as JSON: probability and label")
         print(_invoke(port, (payloads / "payload.json").read_bytes(), "application/json").replace("},{", "},\n {"))
+        step("the same rows with the decision and its two strongest reasons, in log-odds")
+        print(
+            _invoke(
+                port,
+                (payloads / "payload.csv").read_bytes(),
+                "text/csv",
+                "output=probability,decision,reasons;reasons=2",
+            )
+        )
         step("a row with a word where a number belongs: refused with the reason")
         row = (payloads / "payload.csv").read_text().splitlines()[0].rsplit(",", 1)[0]
         print(_invoke(port, f"{row},twelve\n".encode(), "text/csv"))
@@ -81,14 +91,17 @@ def _wait(port: int, server: "subprocess.Popen[bytes]", log: Path) -> None:
     sys.exit(f"the server did not start:\n{log.read_text()}")
 
 
-def _invoke(port: int, body: bytes, content_type: str) -> str:
-    status, answer = _call(port, "POST", "/invocations", body, content_type)
+def _invoke(port: int, body: bytes, content_type: str, asked: str = "") -> str:
+    headers = {"Content-Type": content_type, "X-Amzn-SageMaker-Custom-Attributes": asked}
+    status, answer = _call(port, "POST", "/invocations", body, headers)
     return f"{status} {answer}".strip() if status != 200 else answer.strip()
 
 
-def _call(port: int, method: str, path: str, body: bytes = b"", content_type: str = "") -> tuple[int, str]:
+def _call(
+    port: int, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, str]:
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request(method, path, body, {"Content-Type": content_type} if content_type else {})
+    connection.request(method, path, body, headers)
     response = connection.getresponse()
     answer = response.read().decode()
     connection.close()
