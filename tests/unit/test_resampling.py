@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fraud.errors import ResamplingError
-from fraud.model.algorithms import Labelled
+from fraud.model.learner import Labelled
 from fraud.model.resampling import AUTO, RESAMPLERS, Options
 from tests.labelled import make_labelled, with_categories, with_missing
 
@@ -151,6 +151,54 @@ def test_no_reason_to_refuse() -> None:
     rows = with_missing(make_labelled(100, 60))
 
     assert RESAMPLERS["smote"](rows, options()) is rows
+
+
+def test_random_oversample() -> None:
+    """Frauds are repeated, and nothing else is there that was not before."""
+    rows = make_labelled(1000, 20)
+    more = RESAMPLERS["random-oversample"](rows, options(smote=0.1))
+
+    assert (more.frauds, len(more) - more.frauds) == (98, 980)
+    assert np.array_equal(more.X[:1000], rows.X)
+    assert {row.tobytes() for row in more.X[1000:]} <= {row.tobytes() for row in rows.X[rows.y == 1]}
+
+
+def test_near_miss() -> None:
+    """The honest rows that stay lie nearer to frauds than those that go."""
+    rows = make_labelled(1000, 20, shift=4.0)
+    kept = RESAMPLERS["near-miss"](rows, options(undersample=0.2))
+
+    assert (kept.frauds, len(kept)) == (20, 120)
+    assert kept.X[kept.y == 0, 0].mean() > rows.X[rows.y == 0, 0].mean() + 0.5
+
+
+def test_smote_enn() -> None:
+    """A lone honest row among frauds is dropped, and those among honest rows stay."""
+    rows = make_labelled(1000, 60, shift=20.0)
+    lone = np.flatnonzero(rows.y == 0)[0]
+    rows.X[lone] = rows.X[rows.y == 1].mean(axis=0)
+    cleaned = RESAMPLERS["smote-enn"](rows, options(smote=0.5))
+
+    assert rows.X[lone].tobytes() not in {row.tobytes() for row in cleaned.X}
+    assert len(cleaned) - cleaned.frauds == 939
+
+
+def test_borderline() -> None:
+    """Frauds are added beside those that honest rows surround: none deep among their own."""
+    rows = make_labelled(1000, 60, shift=1.0)
+    deep = np.flatnonzero(rows.y == 1)[:30]
+    rows.X[deep] += 100
+    made = RESAMPLERS["borderline-smote"](rows, options(smote=0.2)).X[1000:]
+
+    assert len(made) == 128
+    assert (made[:, 0] < 95).all()
+
+
+@pytest.mark.parametrize("name", ["borderline-smote", "adasyn"])
+def test_no_border(name: str) -> None:
+    """Where frauds lie far from honest rows there is nothing to add beside: that is said, and nothing is done."""
+    with pytest.raises(ResamplingError, match=r"adds no fraud here: no fraud has honest neighbours.*use smote or none"):
+        RESAMPLERS[name](make_labelled(400, 31, shift=1000.0), options())
 
 
 def test_auto() -> None:
