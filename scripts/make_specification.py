@@ -1,16 +1,18 @@
-"""Write what SageMaker must be told of the image: deploy/algorithm.json, and the table in docs/03-hyperparameters.md.
+"""Write what SageMaker must be told of the image: deploy/algorithm.json, and the table in docs/06-hyperparameters.md.
 
 `deploy/algorithm.json` has the shape of CreateAlgorithm's TrainingSpecification, without the image's own URI.
 """
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fraud.hyperparameters import Hyperparameters
+from fraud.hyperparameters import Hyperparameters, fields
 from fraud.model.algorithms import ALGORITHMS
 from fraud.model.resampling import RESAMPLERS
 from fraud.model.thresholds import EXAMPLES
@@ -36,7 +38,7 @@ def specification() -> dict[str, Any]:
     """Return the training specification that the code stands for."""
     figures = [f"{rows}:{name}" for rows in ("validation", "test") for name in FIGURES]
     return {
-        "SupportedHyperParameters": [_parameter(name, field) for name, field in Hyperparameters.model_fields.items()],
+        "SupportedHyperParameters": [_parameter(name, field) for name, field in _all_fields().items()],
         "MetricDefinitions": [{"Name": name, "Regex": f"{name}={NUMBER};"} for name in figures],
         "SupportedTuningJobObjectiveMetrics": [
             {"Type": "Minimize" if name.endswith(TO_MINIMISE) else "Maximize", "MetricName": name}
@@ -52,18 +54,32 @@ def specification() -> dict[str, Any]:
     }
 
 
-def table() -> str:
-    """Return the hyperparameters as a Markdown table."""
+def tables() -> str:
+    """Return the hyperparameters as Markdown tables: those of every job, then those of each learner."""
+    parts = [_table(fields(Hyperparameters))]
+    for algorithm, learner in ALGORITHMS.items():
+        parts += [f"### `algorithm={algorithm}`", _table(fields(learner.parameters))]
+    return "\n\n".join(parts)
+
+
+def _table(named: Mapping[str, FieldInfo]) -> str:
     lines = ["| name | default | right | what |", "| --- | --- | --- | --- |"]
-    for name, field in Hyperparameters.model_fields.items():
-        lines.append(
-            f"| `{field.alias or name}` | {_default(field) or '-'} | {_right(name, field)} | {field.description} |"
-        )
+    for name, field in named.items():
+        lines.append(f"| `{name}` | {_default(field) or '-'} | {_right(name, field)} | {field.description} |")
     return "\n".join(lines)
 
 
+def _all_fields() -> dict[str, FieldInfo]:
+    """Return every name that some job may set, once: as the first learner has it that has it."""
+    kinds: list[type[BaseModel]] = [Hyperparameters, *(learner.parameters for learner in ALGORITHMS.values())]
+    found: dict[str, FieldInfo] = {}
+    for kind in kinds:
+        found = {**fields(kind), **found}
+    return found
+
+
 def _parameter(name: str, field: FieldInfo) -> dict[str, Any]:
-    stated: dict[str, Any] = {"Name": field.alias or name, "Description": field.description}
+    stated: dict[str, Any] = {"Name": name, "Description": field.description}
     stated |= _range(name, field)
     stated |= {"IsTunable": bool(field.json_schema_extra), "IsRequired": False}
     return {**stated, "DefaultValue": default} if (default := _default(field)) else stated
@@ -112,7 +128,8 @@ def _right(name: str, field: FieldInfo) -> str:
         return ", ".join(f"`{value}`" for value in values)
     low, high = _limits(field)
     if low is None:
-        return "names" if "Names" in str(field.annotation) else "a name"
+        kind = str(field.annotation)
+        return "names" if "Names" in kind else "units with commas" if "Layers" in kind else "a name"
     return f"{_plain(low)} to {_plain(high)}" if high is not None else f"{_plain(low)} or more"
 
 
@@ -120,7 +137,9 @@ def _default(field: FieldInfo) -> str:
     value = getattr(field.default, "text", field.default)
     if isinstance(value, bool):
         return str(value).lower()
-    return "" if value in (None, ()) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _channel(name: str, description: str, *, is_required: bool = False) -> dict[str, Any]:
@@ -137,9 +156,9 @@ def _channel(name: str, description: str, *, is_required: bool = False) -> dict[
 def main() -> None:
     (ROOT / "deploy").mkdir(exist_ok=True)
     (ROOT / "deploy" / "algorithm.json").write_text(json.dumps(specification(), indent=1) + "\n", encoding="utf-8")
-    page = ROOT / "docs" / "03-hyperparameters.md"
+    page = ROOT / "docs" / "06-hyperparameters.md"
     text = page.read_text(encoding="utf-8")
-    page.write_text(re.sub(r"\| name \|.*\|\n", lambda _: table() + "\n", text, flags=re.DOTALL), encoding="utf-8")
+    page.write_text(re.sub(r"\| name \|.*\|\n", lambda _: tables() + "\n", text, flags=re.DOTALL), encoding="utf-8")
 
 
 if __name__ == "__main__":

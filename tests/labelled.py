@@ -8,8 +8,8 @@ import numpy as np
 
 from fraud.fitting import Trainer
 from fraud.hyperparameters import read
-from fraud.model.algorithms import Labelled, Plan
 from fraud.model.drift import Baseline
+from fraud.model.learner import Labelled, Plan
 from fraud.schema import Column, Schema
 
 NAMES = ("one", "two", "three", "Amount")
@@ -41,11 +41,15 @@ def with_missing(rows: Labelled, column: int = 2) -> Labelled:
     return Labelled(X, rows.y, rows.times)
 
 
-def plan(feature_types: Sequence[str] = ("q",) * 4, rounds: int = 5, **told: str) -> Plan:
-    """Return how to fit with these hyperparameters."""
-    parameters = read({"max_bin": "64", **told})
-    booster = {**parameters.booster(), "device": "cpu", "nthread": 1}
-    return Plan(booster, rounds, feature_types, parameters.early_stopping_rounds, parameters.eval_metric)
+def plan(feature_types: Sequence[str] = ("q",) * 4, rounds: int = 5, **told: str) -> Plan[Any]:
+    """Return how to fit boosted trees with these hyperparameters."""
+    return plan_of("xgboost", feature_types, **{"max_bin": "64", "num_round": str(rounds), **told})
+
+
+def plan_of(algorithm: str, feature_types: Sequence[str] = ("q",) * 4, **told: str) -> Plan[Any]:
+    """Return how to fit a learner with these hyperparameters."""
+    parameters = read({"algorithm": algorithm, **told})
+    return Plan(parameters.parameters, feature_types, parameters.seed)
 
 
 def content(schema: Schema = NUMBERS, **content: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from fraud import __version__
 HELP = {
     "train": """train: fit a fraud model on the CSV files in /opt/ml/input/data/train, and leave it in /opt/ml/model.
 The report goes to /opt/ml/output/data, and why a job failed to /opt/ml/output/failure. There are no arguments:
-/opt/ml/input/config/hyperparameters.json sets it (docs/03-hyperparameters.md), SAGEMAKER_BASE_DIR replaces /opt/ml.""",
+/opt/ml/input/config/hyperparameters.json sets it (docs/06-hyperparameters.md), SAGEMAKER_BASE_DIR replaces /opt/ml.""",
     "serve": """serve: answer POST /invocations and GET /ping on port 8080 with the model in /opt/ml/model.
 It writes no files but in /tmp, and there are no arguments: environment variables set it (docs/05-serving.md), such as
 SAGEMAKER_BIND_TO_PORT for the port, MODEL_SERVER_WORKERS, and SAGEMAKER_BASE_DIR, which replaces /opt/ml.""",

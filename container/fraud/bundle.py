@@ -57,7 +57,7 @@ class ModelBundle:
 
     @cached_property
     def base_value(self) -> float:
-        """Return what contributions start from, in log-odds: with all of a row's, it sums to its raw score."""
+        """Return what contributions start from: with all of a row's, it sums to its raw score."""
         return self.model.base_value(len(self.schema.columns))
 
     def deciding(self, review: float | None, decline: float | None) -> Self:
@@ -78,7 +78,7 @@ class ModelBundle:
         return replace(self, model=replace(self.model, threshold=threshold, decline=declining))
 
     def save(self, directory: Path) -> None:
-        """Write the trees, then the card, each in one step; a reader never sees half a bundle.
+        """Write the learner, then the card, each in one step; a reader never sees half a bundle.
 
         Raises BundleError where `load` would refuse the card.
         """
@@ -100,15 +100,15 @@ class ModelBundle:
 
 
 def _model(card: Card, directory: Path, threads: int) -> FraudModel:
-    learner = ALGORITHMS[card.algorithm]
-    path = directory / learner.file_name
+    kind = ALGORITHMS[card.algorithm]
+    path = directory / kind.file_name
     content = _read(path, LARGEST_MODEL_BYTES)
     if hashlib.sha256(content).hexdigest() != card.model_sha256:
         raise BundleError(f"{path} is damaged: it is not the file that {DOCUMENT} names")
-    trees = learner.load(content, card.row_schema.feature_types, threads)
+    learner = kind.load(content, card.row_schema.feature_types, threads)
     amount = card.threshold.amount_column
     position = None if amount is None else card.row_schema.index(amount)
-    return FraudModel(trees, card.calibration, card.threshold, card.decline, position)
+    return FraudModel(learner, card.calibration, card.threshold, card.decline, position)
 
 
 def _read(path: Path, largest: int) -> bytes:

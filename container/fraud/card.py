@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic_core import from_json
 
 from fraud.errors import BundleError
+from fraud.model.algorithms import ALGORITHMS
 from fraud.model.calibration import Platt
 from fraud.model.drift import Baseline, Bins
 from fraud.model.evaluation import Figure
@@ -28,13 +29,13 @@ type Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Card(BaseModel):
-    """Everything about a model but its trees; `model_id` names the content, whichever job made it."""
+    """Everything about a model but the learner itself; `model_id` names the content, whichever job made it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 
     format_version: Literal[2] = FORMAT_VERSION
     model_id: str = ""
-    algorithm: Literal["xgboost"]
+    algorithm: str
     model_sha256: Sha256
     job_name: str
     trained_at: AwareDatetime
@@ -53,6 +54,13 @@ class Card(BaseModel):
         content = self.model_dump(mode="json", by_alias=True, exclude={"model_id", "job_name", "trained_at"})
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @field_validator("algorithm")
+    @classmethod
+    def _check_algorithm(cls, algorithm: str) -> str:
+        if algorithm not in ALGORITHMS:
+            raise ValueError(f"should be one of {', '.join(ALGORITHMS)}")
+        return algorithm
 
     @field_validator("row_schema")
     @classmethod

@@ -16,7 +16,7 @@ from fraud.cells import parse_boolean, parse_number
 from fraud.codecs.csv_tables import is_header_by_itself, read_tables
 from fraud.errors import BodyError, ColumnError, LabelError, MediaTypeError, NoRowsError, RowError
 from fraud.layout import CARD_COLUMNS, Layout, Roles, layout
-from fraud.model.algorithms import Labelled
+from fraud.model.learner import Labelled
 from fraud.model.scores import Floats, Labels
 from fraud.schema import Column, Matrix, Schema, quoted
 from fraud.survey import survey

@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from fraud.errors import ColumnError, ResamplingError
 from fraud.hyperparameters import Hyperparameters
-from fraud.model.algorithms import ALGORITHMS, BoostedTrees, Labelled, Plan
+from fraud.model.algorithms import ALGORITHMS
 from fraud.model.calibration import Platt
 from fraud.model.evaluation import Figure, average_precision, average_precision_gain, evaluate
+from fraud.model.learner import Labelled, Learner, OnRound, Plan
 from fraud.model.resampling import AUTO, RESAMPLERS, Options
 from fraud.model.scores import Floats, Scores
 from fraud.model.scoring import FraudModel
@@ -19,8 +21,6 @@ from fraud.model.thresholds import Threshold, choose, choose_by_risk, choose_dec
 from fraud.schema import Schema
 
 log = logging.getLogger(__name__)
-
-type OnRound = Callable[[int, Mapping[str, float]], bool]
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Fitted:
 @dataclass(frozen=True)
 class _Attempt:
     candidate: Candidate
-    learner: BoostedTrees
-    margin: Floats
+    learner: Learner[Any]
+    raw_score: Floats
     rounds: tuple[Mapping[str, float], ...]
 
 
@@ -76,8 +76,9 @@ class Trainer:
         if self.hyperparameters.resampling == "auto":
             for number, seen in enumerate(best.rounds):  # only now is it known whose rounds are those of the model
                 self.on_round(number, seen)
-        calibration = Platt.fit(best.margin, split.tuning.y)
-        probability = calibration.probability(best.margin)
+        evidence = best.learner.link(best.raw_score)
+        calibration = Platt.fit(evidence, split.tuning.y)
+        probability = calibration.probability(evidence)
         threshold = self._threshold(split.tuning, probability, amount)
         decline = choose_decline(self.hyperparameters.decline_rule, split.tuning.y, probability, threshold)
         tuned = FraudModel(best.learner, calibration, threshold, decline, amount)
@@ -93,7 +94,7 @@ class Trainer:
         best = attempts[0]
         candidates = [best.candidate]
         for attempt in attempts[1:]:
-            gain = average_precision_gain(tuning.y, best.margin, attempt.margin, self.hyperparameters.seed)
+            gain = average_precision_gain(tuning.y, best.raw_score, attempt.raw_score, self.hyperparameters.seed)
             candidates.append(replace(attempt.candidate, gain=gain))
             best = attempt if gain.low > 0 else best
         chosen = best.candidate.resampling
@@ -109,7 +110,7 @@ class Trainer:
             return [self._attempt(split, wanted, self.on_round)], []
         attempts: list[_Attempt] = []
         refused = []
-        for resampling in AUTO:
+        for resampling in AUTO if self._algorithm.is_supervised else AUTO[:1]:
             try:
                 attempts.append(self._attempt(split, resampling, _quietly(self.is_stopped)))
             except ResamplingError as error:
@@ -128,14 +129,14 @@ class Trainer:
             rounds.append(figures)
             return on_round(number, figures)
 
-        learner = self._algorithm.fit(rows, self._watched(split), self._plan(self.hyperparameters.num_round), record)
-        margin = learner.raw_score(split.tuning.X)
+        learner = self._algorithm.fit(rows, self._watched(split), self._plan(), record)
+        raw_score = learner.raw_score(split.tuning.X)
         candidate = Candidate(
-            resampling, rows.frauds, len(rows) - rows.frauds, average_precision(split.tuning.y, margin)
+            resampling, rows.frauds, len(rows) - rows.frauds, average_precision(split.tuning.y, raw_score)
         )
-        return _Attempt(candidate, learner, margin, tuple(rounds))
+        return _Attempt(candidate, learner, raw_score, tuple(rounds))
 
-    def _refit(self, split: Split, best: _Attempt) -> BoostedTrees:
+    def _refit(self, split: Split, best: _Attempt) -> Learner[Any]:
         """Fit once more on training and tuning rows, for as many rounds as the best model has."""
         both = Labelled(
             np.concatenate([split.training.X, split.tuning.X]), np.concatenate([split.training.y, split.tuning.y])
@@ -145,25 +146,24 @@ class Trainer:
         except ResamplingError as error:  # the validation rows have missing cells that the training rows have not
             log.warning("not refitted on validation rows: %s", error)
             return best.learner
-        plan = replace(self._plan(best.learner.rounds), early_stopping_rounds=0)
+        plan = best.learner.settled(self._plan())
         log.info("refitting on %d training and validation rows for %d rounds", len(both), best.learner.rounds)
         learner = self._algorithm.fit(rows, self._watched(split), plan, _quietly(self.is_stopped))
         return best.learner if self.is_stopped() else learner
 
     def _watched(self, split: Split) -> dict[str, Labelled]:
         """Return the rows to measure each round: those that tune only where early stopping watches them."""
-        if self.hyperparameters.early_stopping_rounds:
+        if self.hyperparameters.parameters.watches_tuning:
             return split.watched
         return {"validation": split.watched["validation"]}
 
     @property
-    def _algorithm(self) -> type[BoostedTrees]:
+    def _algorithm(self) -> type[Learner[Any]]:
         return ALGORITHMS[self.hyperparameters.algorithm]
 
-    def _plan(self, rounds: int) -> Plan:
-        parameters = {**self.hyperparameters.booster(), "device": self.device, "nthread": self.threads}
-        stop, metric = self.hyperparameters.early_stopping_rounds, self.hyperparameters.eval_metric
-        return Plan(parameters, rounds, self.schema.feature_types, stop, metric)
+    def _plan(self) -> Plan[Any]:
+        told = self.hyperparameters
+        return Plan(told.parameters, self.schema.feature_types, told.seed, self.threads, self.device)
 
     def _options(self) -> Options:
         told = self.hyperparameters

@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
 
 from fraud.errors import HyperparameterError
 from fraud.model.algorithms import ALGORITHMS
+from fraud.model.parameters import BoosterParameters, Parameters, Whole, said, tunable
 from fraud.model.resampling import RESAMPLERS
 from fraud.model.thresholds import NEVER, Rule
 
@@ -39,17 +49,6 @@ MEANT = {
     "drop_columns": "exclude",
 }
 THREADS = ("nthread", "n_jobs", "num_threads")
-
-
-def _whole(value: object) -> object:
-    """Read 5.0 as 5: a tuner of continuous ranges writes whole numbers so (T55)."""
-    if isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            return value
-        return int(number) if number.is_integer() else value
-    return value
 
 
 def _names(value: object) -> object:
@@ -90,81 +89,57 @@ def _one_of(names: Mapping[str, object]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-type Whole = Annotated[int, BeforeValidator(_whole)]
 type Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
-def _said(default: Any, description: str, **limits: float) -> Any:
-    stated: dict[str, Any] = {"description": description, **limits}
-    return Field(default, **stated)
-
-
-def _tunable(default: float, description: str, **stated: Any) -> Any:
-    """Return a field that a tuner may vary within its limits."""
-    stated |= {"description": description, "json_schema_extra": {"tunable": True}}
-    return Field(default, **stated)
-
-
-class BoosterParameters(BaseModel):
-    """XGBoost's own parameters, by the names that the built-in algorithm has for them."""
+class Hyperparameters(BaseModel):
+    """Every name that a job may set: these, and in `parameters` those of its learner."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    eta: float = _tunable(0.05, "share of each tree's correction that is taken", gt=0, le=1)
-    max_depth: Whole = _tunable(4, "greatest depth of a tree; 0 is no limit", ge=0, le=64)
-    min_child_weight: float = _tunable(1.0, "least sum of instance weight (hessian) in a leaf", ge=0, le=1e6)
-    max_delta_step: float = _tunable(0.0, "largest step of a leaf's value; 0 is no limit", ge=0, le=1e6)
-    subsample: float = _tunable(1.0, "share of the rows that each tree sees", gt=0, le=1)
-    colsample_bytree: float = _tunable(1.0, "share of the columns that each tree sees", gt=0, le=1)
-    colsample_bylevel: float = _tunable(1.0, "share of those that each level sees", gt=0, le=1)
-    colsample_bynode: float = _tunable(1.0, "share of those that each split sees", gt=0, le=1)
-    gamma: float = _tunable(0.0, "least gain of a split", ge=0, le=1e6)
-    alpha: float = _tunable(0.0, "L1 penalty on the leaves' values", ge=0, le=1e6)
-    lambda_: float = _tunable(1.0, "L2 penalty on the leaves' values", ge=0, le=1e6, alias="lambda")
-    max_bin: Whole = _tunable(4096, "bins of a column; rare classes need many", ge=2, le=65_536)
-    max_leaves: Whole = _tunable(0, "most leaves of a tree; 0 is no limit", ge=0, le=100_000)
-    grow_policy: Literal["depthwise", "lossguide"] = _said("depthwise", "which leaf is split next")
-    scale_pos_weight: float = _tunable(1.0, "weight of a fraud; the calibration undoes it", gt=0, le=1e6)
-    base_score: float = _said(0.5, "probability that boosting starts from; rare classes need 0.5", gt=0, lt=1)
-    objective: Literal["binary:logistic"] = _said("binary:logistic", "what is minimised; accepted for old jobs")
-    tree_method: Literal["auto", "hist"] = _said("hist", "how splits are found; accepted for old jobs")
-    seed: Whole = _said(0, "of every random choice", ge=0, le=2**31 - 1)
+    algorithm: Annotated[str, _one_of(ALGORITHMS)] = said("xgboost", "the learner")
+    parameters: SerializeAsAny[Parameters] = BoosterParameters()
 
+    label: str = said("Class", "column that holds 0, or 1 for fraud")
+    time_column: str | None = said(None, "column that orders rows; `Time` where one is there")
+    amount_column: str = said("Amount", "column that holds the money, for threshold_rule=risk")
+    exclude: Names = said((), "columns that the model must not read, such as ids")
+    categories: Names = said((), "columns that are categories though their cells are numbers")
+    validation_fraction: float = said(0.3, "share of rows held out where no channel validates", gt=0, le=0.9)
 
-class Hyperparameters(BoosterParameters):
-    """Every name that a job may set."""
-
-    algorithm: Annotated[str, _one_of(ALGORITHMS)] = _said("xgboost", "the learner")
-    num_round: Whole = _tunable(300, "trees", ge=1, le=100_000)
-    early_stopping_rounds: Whole = _said(0, "rounds without gain before the end; 0 is never", ge=0)
-    eval_metric: Literal["logloss", "aucpr", "auc"] = _said("logloss", "what early stopping watches")
-
-    label: str = _said("Class", "column that holds 0, or 1 for fraud")
-    time_column: str | None = _said(None, "column that orders rows; `Time` where one is there")
-    amount_column: str = _said("Amount", "column that holds the money, for threshold_rule=risk")
-    exclude: Names = _said((), "columns that the model must not read, such as ids")
-    categories: Names = _said((), "columns that are categories though their cells are numbers")
-    validation_fraction: float = _said(0.3, "share of rows held out where no channel validates", gt=0, le=0.9)
-
-    resampling: Annotated[str, _one_of({"auto": None, **RESAMPLERS})] = _said("auto", "class balance for training rows")
-    smote_ratio: float = _tunable(0.1, "frauds for each honest row after SMOTE", gt=0, le=1)
-    undersample_ratio: float = _tunable(0.02, "frauds for each honest row after undersampling", gt=0, le=1)
-    threshold_rule: Annotated[Rule, BeforeValidator(_rule)] = _said(Rule("max_f1", "max_f1"), "what is flagged")
-    decline_rule: Annotated[Rule, BeforeValidator(_decline_rule)] = _said(
+    resampling: Annotated[str, _one_of({"auto": None, **RESAMPLERS})] = said("auto", "class balance for training rows")
+    smote_ratio: float = tunable(0.1, "frauds for each honest row after SMOTE", gt=0, le=1)
+    undersample_ratio: float = tunable(0.02, "frauds for each honest row after undersampling", gt=0, le=1)
+    threshold_rule: Annotated[Rule, BeforeValidator(_rule)] = said(Rule("max_f1", "max_f1"), "what is flagged")
+    decline_rule: Annotated[Rule, BeforeValidator(_decline_rule)] = said(
         Rule.parse("precision>=0.98"), "what of that is declined without a review; `none` for nothing"
     )
-    top_k: Whole = _said(100, "rows looked at for precision and recall at k", ge=1)
-    refit: bool = _said(default=False, description="fit once more on training and validation rows")
-    device: Literal["auto", "cpu", "cuda"] = _said("auto", "where to train")
+    top_k: Whole = said(100, "rows looked at for precision and recall at k", ge=1)
+    refit: bool = said(default=False, description="fit once more on training and validation rows")
+    seed: Whole = said(0, "of every random choice", ge=0, le=2**31 - 1)
+    device: Literal["auto", "cpu", "cuda"] = said("auto", "where to train; xgboost alone uses a GPU")
 
-    def booster(self) -> dict[str, object]:
-        """Return XGBoost's own parameters."""
-        return self.model_dump(by_alias=True, include=set(BoosterParameters.model_fields))
+    @field_validator("resampling")
+    @classmethod
+    def _check_resampling(cls, resampling: str, info: ValidationInfo) -> str:
+        algorithm = info.data.get("algorithm")
+        if algorithm and not ALGORITHMS[algorithm].is_supervised and resampling not in ("auto", "none"):
+            raise ValueError(f"{algorithm} learns from honest rows alone, as they are; use none or auto")
+        return resampling
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, device: str, info: ValidationInfo) -> str:
+        algorithm = info.data.get("algorithm")
+        if device == "cuda" and algorithm and not ALGORITHMS[algorithm].uses_gpu:
+            raise ValueError(f"{algorithm} trains on the CPU; use auto or cpu")
+        return device
 
     def stated(self) -> dict[str, object]:
-        """Return every value, the rule as its text: what a bundle records."""
+        """Return every value, those of the learner too, a rule as its text: what a bundle records."""
         rules = {"threshold_rule": self.threshold_rule.text, "decline_rule": self.decline_rule.text}
-        return {**self.model_dump(mode="json", by_alias=True), **rules}
+        of_learner = self.parameters.model_dump(mode="json", by_alias=True)
+        return {**of_learner, **self.model_dump(mode="json", exclude={"parameters"}), **rules}
 
 
 def read(strings: Mapping[str, str]) -> Hyperparameters:
@@ -175,15 +150,35 @@ def read(strings: Mapping[str, str]) -> Hyperparameters:
             value = _plain(text)
             if value not in ABSENT:
                 values[name] = value
+    algorithm = str(values.get("algorithm", "xgboost"))
+    kind = ALGORITHMS[algorithm].parameters if algorithm in ALGORITHMS else Parameters
+    own = {name: value for name, value in values.items() if name in fields(kind)}
+    problems = []
     try:
-        return Hyperparameters.model_validate(values)
+        parameters = kind.model_validate(own)
     except ValidationError as error:
-        raise HyperparameterError("; ".join(_problem(item) for item in error.errors())) from None
+        problems, parameters = [_problem(item, algorithm) for item in error.errors()], kind.model_construct()
+    common = {name: value for name, value in values.items() if name not in own}
+    known = kind is not Parameters
+    try:
+        told = Hyperparameters.model_validate({**common, "parameters": parameters})
+    except ValidationError as error:
+        # what an unknown learner may be told, nobody knows
+        errors = [item for item in error.errors() if known or item["type"] != "extra_forbidden"]
+        problems += [_problem(item, algorithm) for item in errors]
+    if problems:
+        raise HyperparameterError("; ".join(problems))
+    return told
 
 
-def names() -> list[str]:
-    """Return every name that a job may set."""
-    return [field.alias or name for name, field in Hyperparameters.model_fields.items()]
+def fields(kind: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of one kind of hyperparameters, by the names that a job sets."""
+    return {field.alias or name: field for name, field in kind.model_fields.items() if name != "parameters"}
+
+
+def names(algorithm: str) -> list[str]:
+    """Return every name that a job of this learner may set."""
+    return [*fields(ALGORITHMS[algorithm].parameters), *fields(Hyperparameters)]
 
 
 def _plain(text: str) -> str:
@@ -197,20 +192,23 @@ def _plain(text: str) -> str:
         return text[1:-1].strip()
 
 
-def _hint(name: str) -> str:
-    """Return what an unknown name may have meant: a synonym, a misspelt name, or one of the nearest."""
+def _hint(name: str, algorithm: str) -> str:
+    """Return what an unknown name may have meant: a synonym, a misspelt name, another learner's, or the nearest."""
     if name in THREADS:
         return "training uses every core that it may"
-    close = [MEANT[name]] if name in MEANT else get_close_matches(name, names(), n=1)
+    known = names(algorithm)
+    close = [MEANT[name]] if MEANT.get(name) in known else get_close_matches(name, known, n=1)
     if close:
         return f"did you mean {close[0]}?"
-    nearest = get_close_matches(name, names(), n=3, cutoff=0.45)
-    return (f"the nearest are {', '.join(nearest)}; " if nearest else "") + f"the names are {', '.join(names())}"
+    if owners := [owner for owner, kind in ALGORITHMS.items() if name in fields(kind.parameters)]:
+        return f"algorithm={algorithm} has none of that name, {', '.join(owners)} ha{'s' if len(owners) == 1 else 've'}"
+    nearest = get_close_matches(name, known, n=3, cutoff=0.45)
+    return (f"the nearest are {', '.join(nearest)}; " if nearest else "") + f"the names are {', '.join(known)}"
 
 
-def _problem(item: Any) -> str:
+def _problem(item: Any, algorithm: str) -> str:
     name = str(item["loc"][0])
     if item["type"] == "extra_forbidden":
-        return f"{name[:60]}: there is no such hyperparameter; {_hint(name.casefold())}"
+        return f"{name[:60]}: there is no such hyperparameter; {_hint(name.casefold(), algorithm)}"
     reason = item["msg"].removeprefix("Value error, ").replace("Input should", "should")
     return f'{name}="{str(item["input"])[:60]}": {reason}'

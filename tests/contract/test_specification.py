@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic.fields import FieldInfo
 
-from fraud.hyperparameters import read
-from make_specification import specification, table
+from fraud.hyperparameters import fields, read
+from fraud.model.algorithms import ALGORITHMS
+from make_specification import specification, tables
 from tests.processes import ROOT
 
 TOLD = specification()
@@ -16,12 +18,18 @@ NUMBERS = [
     for parameter in TOLD["SupportedHyperParameters"]
     if parameter["Type"] in ("Integer", "Continuous") and "Range" in parameter
 ]
+# Who may be told a name: a name of every job is tried with the learner that a job has by itself.
+OWNERS = {
+    parameter["Name"]: [name for name, kind in ALGORITHMS.items() if parameter["Name"] in fields(kind.parameters)]
+    or ["xgboost"]
+    for parameter in TOLD["SupportedHyperParameters"]
+}
 
 
 def test_the_files_are_what_the_code_stands_for() -> None:
     """The specification in deploy/ and the table in docs/ are those of the code: `make_specification.py`."""
     assert json.loads((ROOT / "deploy/algorithm.json").read_text()) == TOLD
-    assert table() in (ROOT / "docs/03-hyperparameters.md").read_text()
+    assert tables() in (ROOT / "docs/06-hyperparameters.md").read_text()
 
 
 @pytest.mark.parametrize("parameter", NUMBERS, ids=lambda parameter: str(parameter["Name"]))
@@ -30,7 +38,8 @@ def test_both_ends_of_every_range_are_accepted(parameter: dict[str, dict[str, di
     (limits,) = parameter["Range"].values()
 
     for value in limits.values():
-        read({str(parameter["Name"]): value})
+        for algorithm in OWNERS[str(parameter["Name"])]:
+            read({"algorithm": algorithm, str(parameter["Name"]): value})
 
 
 def test_choices_and_defaults_are_accepted() -> None:
@@ -38,7 +47,8 @@ def test_choices_and_defaults_are_accepted() -> None:
     for parameter in TOLD["SupportedHyperParameters"]:
         choices = parameter.get("Range", {}).get("CategoricalParameterRangeSpecification", {}).get("Values", [])
         for value in [*choices, *([parameter["DefaultValue"]] if "DefaultValue" in parameter else [])]:
-            read({parameter["Name"]: value})
+            for algorithm in OWNERS[parameter["Name"]]:
+                read({"algorithm": algorithm, parameter["Name"]: value})
 
 
 def test_every_metric_line_has_its_definition(trained: Path) -> None:
@@ -52,3 +62,15 @@ def test_every_metric_line_has_its_definition(trained: Path) -> None:
         assert float(re.findall(definitions[f"validation:{name}"], lines)[-1]) == pytest.approx(
             figure["value"], abs=1e-6
         )
+
+
+def test_a_name_means_the_same_for_every_learner() -> None:
+    """Learners that share a name share its kind and its limits, so that one range stands for all of them."""
+    for name, owners in OWNERS.items():
+        found = {str((field.annotation, field.metadata)) for field in fields_named(name, owners)}
+        assert len(found) <= 1, name
+
+
+def fields_named(name: str, owners: list[str]) -> list[FieldInfo]:
+    of_owners = [fields(ALGORITHMS[owner].parameters) for owner in owners]
+    return [known[name] for known in of_owners if name in known]

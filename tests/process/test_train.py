@@ -169,7 +169,7 @@ def test_sigterm_ends_a_job_that_still_loads(make_tree: MakeTree, number: signal
     ("command", "words"),
     [
         pytest.param(["train", "--help"], "/opt/ml/input/data/train", id="train"),
-        pytest.param(["train", "-h"], "docs/03-hyperparameters.md", id="train, short"),
+        pytest.param(["train", "-h"], "docs/06-hyperparameters.md", id="train, short"),
         pytest.param(["serve", "--help"], "environment variables", id="serve"),
         pytest.param(["serve", "-h"], "port 8080", id="serve, short"),
         pytest.param(["fraud", "train", "--help"], "/opt/ml/input/data/train", id="fraud train"),

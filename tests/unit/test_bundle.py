@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from fraud import bundle, card
 from fraud.bundle import ModelBundle
 from fraud.errors import BundleError, SettingError
-from fraud.model.algorithms import BoostedTrees
+from fraud.model.boosted import BoostedTrees
 from fraud.model.calibration import Platt
 from fraud.model.evaluation import Figure
 from fraud.model.scoring import FraudModel

@@ -9,8 +9,8 @@ from sklearn.metrics import average_precision_score, log_loss
 from fraud.bundle import ModelBundle
 from fraud.errors import ColumnError, ResamplingError
 from fraud.fitting import Fitted
-from fraud.model.algorithms import Labelled
 from fraud.model.calibration import Platt
+from fraud.model.learner import Labelled
 from fraud.model.splitting import Split, split
 from fraud.model.thresholds import choose, choose_decline
 from fraud.schema import Column, Schema

@@ -6,6 +6,7 @@ import pytest
 from fraud import hyperparameters
 from fraud.errors import HyperparameterError
 from fraud.hyperparameters import Hyperparameters, read
+from fraud.model.parameters import BoosterParameters
 from fraud.model.thresholds import Rule
 
 # A value other than the default, for each name: as a notebook has it, and as it is read.
@@ -72,9 +73,15 @@ def stated(strings: dict[str, str]) -> dict[str, object]:
     return read(strings).stated()
 
 
+def own(parameters: Hyperparameters) -> BoosterParameters:
+    """Return what the boosted trees of a job are told."""
+    assert isinstance(parameters.parameters, BoosterParameters)
+    return parameters.parameters
+
+
 def test_every_name() -> None:
     """The examples of this file cover every name that a job may set."""
-    assert set(TOLD) == set(hyperparameters.names())
+    assert set(TOLD) == set(hyperparameters.names("xgboost"))
 
 
 @dialects
@@ -114,8 +121,8 @@ def test_whole_numbers(text: str) -> None:
     """A whole number may come as a tuner of continuous ranges writes it."""
     parameters = read({"max_depth": text, "num_round": text, "seed": text})
 
-    assert (parameters.max_depth, parameters.num_round, parameters.seed) == (5, 5, 5)
-    assert type(parameters.max_depth) is int
+    assert (own(parameters).max_depth, own(parameters).num_round, parameters.seed) == (5, 5, 5)
+    assert type(own(parameters).max_depth) is int
 
 
 @pytest.mark.parametrize(
@@ -142,10 +149,10 @@ def test_names(text: str, names: tuple[str, ...]) -> None:
 def test_typed_values() -> None:
     """Values that are typed already are taken as they are."""
     parameters = Hyperparameters.model_validate(
-        {"max_depth": 7, "exclude": ("id",), "threshold_rule": Rule.parse("max_f1")}
+        {"parameters": BoosterParameters(max_depth=7), "exclude": ("id",), "threshold_rule": Rule.parse("max_f1")}
     )
 
-    assert (parameters.max_depth, parameters.exclude) == (7, ("id",))
+    assert (own(parameters).max_depth, parameters.exclude) == (7, ("id",))
 
 
 def test_foreign_names() -> None:
@@ -162,9 +169,10 @@ def test_foreign_names() -> None:
 def test_defaults() -> None:
     """Without a word the defaults are those that quality.md measured."""
     parameters = read({})
-    booster = parameters.booster()
+    told = own(parameters)
+    booster = told.booster()
 
-    assert (parameters.num_round, parameters.resampling, parameters.early_stopping_rounds) == (300, "auto", 0)
+    assert (told.num_round, parameters.resampling, told.early_stopping_rounds) == (300, "auto", 0)
     assert {name: booster[name] for name in ("eta", "max_depth", "base_score", "max_bin")} == {
         "eta": 0.05,
         "max_depth": 4,
@@ -176,7 +184,7 @@ def test_defaults() -> None:
 
 def test_booster() -> None:
     """The booster gets XGBoost's own parameters by XGBoost's names, and nothing of ours."""
-    booster = read({"lambda": "0.53", "exclude": "id"}).booster()
+    booster = own(read({"lambda": "0.53", "exclude": "id"})).booster()
 
     assert booster["lambda"] == 0.53
     assert {"lambda_", "num_round", "exclude", "eval_metric", "device"}.isdisjoint(booster)
@@ -259,8 +267,8 @@ def test_unknown_names(name: str, message: str) -> None:
 
 def test_synonyms() -> None:
     """What a synonym stands for is a name, and a synonym is none."""
-    assert set(hyperparameters.MEANT.values()) <= set(hyperparameters.names())
-    assert {*hyperparameters.MEANT, *hyperparameters.THREADS}.isdisjoint(hyperparameters.names())
+    assert set(hyperparameters.MEANT.values()) <= set(hyperparameters.names("xgboost"))
+    assert {*hyperparameters.MEANT, *hyperparameters.THREADS}.isdisjoint(hyperparameters.names("xgboost"))
 
 
 def test_all_problems() -> None:
@@ -281,7 +289,9 @@ def test_frozen() -> None:
     parameters: Hyperparameters = read({})
 
     with pytest.raises(ValueError, match="frozen"):
-        parameters.eta = 0.3  # type: ignore[misc] # that is the claim
+        parameters.seed = 1  # type: ignore[misc] # that is the claim
+    with pytest.raises(ValueError, match="frozen"):
+        own(parameters).eta = 0.3  # type: ignore[misc] # as above
 
 
 def test_none_is_a_resampling_and_not_the_lack_of_one() -> None:
@@ -292,3 +302,50 @@ def test_none_is_a_resampling_and_not_the_lack_of_one() -> None:
         "auto",
         "auto",
     ]
+
+
+def test_names_of_a_learner() -> None:
+    """A name belongs to the learner of the job; one of another learner's is refused with whose it is."""
+    assert read({"algorithm": "svc", "C": "2", "kernel": "linear"}).stated()["C"] == 2
+    with pytest.raises(
+        HyperparameterError, match=r"nu: .*; algorithm=xgboost has none of that name, one-class-svm has$"
+    ):
+        read({"nu": "0.1"})
+    with pytest.raises(HyperparameterError, match=r"n_estimators: .*; did you mean num_round[?]$"):
+        read({"n_estimators": "10"})
+    assert read({"algorithm": "random-forest", "n_estimators": "10"}).stated()["n_estimators"] == 10
+
+
+def test_unknown_learner() -> None:
+    """Of a learner that is not there nothing is said but which are: what it may be told, nobody knows."""
+    with pytest.raises(HyperparameterError, match=r'^algorithm="forest": should be one of xgboost, [^;]*$'):
+        read({"algorithm": "forest", "n_estimators": "10"})
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        pytest.param(
+            {"resampling": "smote"}, "learns from honest rows alone, as they are; use none or auto", id="frauds"
+        ),
+        pytest.param({"device": "cuda"}, "trains on the CPU; use auto or cpu", id="device"),
+    ],
+)
+def test_what_a_learner_cannot_do(told: dict[str, str], message: str) -> None:
+    """What one learner can do and another cannot is refused with the reason."""
+    with pytest.raises(HyperparameterError, match=message):
+        read({"algorithm": "isolation-forest", **told})
+    read(told)
+
+
+@pytest.mark.parametrize("text", ["64,32", "[64, 32]", "(64, 32)", "64, 32", "64.0,32"])
+def test_layers(text: str) -> None:
+    """The units of layers may come as a list in any dialect."""
+    assert read({"algorithm": "mlp", "hidden_layer_sizes": text}).stated()["hidden_layer_sizes"] == [64, 32]
+
+
+@pytest.mark.parametrize("text", ["0", "64,no", "[]", "1,1,1,1,1,1,1,1,1,1,1", "20000", "2.5"])
+def test_no_layers(text: str) -> None:
+    """Units that are no whole numbers above 0 are refused."""
+    with pytest.raises(HyperparameterError, match=r"should be 1 to 10 whole numbers from 1 to 10000 with commas"):
+        read({"algorithm": "mlp", "hidden_layer_sizes": text})

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from fraud.model.algorithms import Labelled
 from fraud.model.leaks import constants, filled_on_frauds_only, label_copies, separators
+from fraud.model.learner import Labelled
 
 Y = np.array([1, 1, 0, 0, 0], dtype=np.uint8)
 COLUMNS = {

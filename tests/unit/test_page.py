@@ -132,9 +132,17 @@ def document(**changes: Any) -> dict[str, Any]:
             "roc": [[0.0, 0.0], [0.004, 0.6], [1.0, 1.0]],
         },
         "importance": {"V17": 0.75, "Amount": 0.25},
+        "importance_of": "total gain",
         "rounds": 30,
         "columns": [{"name": name, "kind": "number"} for name in ("Amount", "V16", "V17")],
-        "hyperparameters": {"eta": 0.05, "resampling": "auto", "top_k": 50, "refit": False, "exclude": ["id"]},
+        "hyperparameters": {
+            "algorithm": "xgboost",
+            "eta": 0.05,
+            "resampling": "auto",
+            "top_k": 50,
+            "refit": False,
+            "exclude": ["id"],
+        },
         "versions": {"xgboost": "3.4.1"},
         "data_sha256": {"train": "a" * 64},
         **changes,
@@ -245,7 +253,7 @@ def test_tables(page: str) -> None:
     assert ["Frauds predicted : observed", "1.500", "1.500"] in rows
     assert ["exclude", '["id"]'] in rows
     assert ["train", "a" * 64] in rows
-    assert ["V16", "number", "no split"] in rows
+    assert ["V16", "number", "none"] in rows
 
 
 def test_plots(page: str) -> None:
@@ -280,7 +288,9 @@ def test_plots(page: str) -> None:
             "none 40 1,960 0.7000 the simplest chosen smote refused: cells are missing",
             id="candidate refused",
         ),
-        pytest.param({"importance": {}}, "No tree has a split", id="no split"),
+        pytest.param({"importance": {}}, "No column has a share", id="no split"),
+        pytest.param({"importance": {}, "importance_of": ""}, "does not tell how much each column", id="none told"),
+        pytest.param({"importance_of": "absolute weight"}, "columns have a weight", id="weights"),
         pytest.param(
             {"confusion": confusion(0, 2), "figures": {"validation": ZERO}}, "0 of 2 flagged", id="precision of zero"
         ),

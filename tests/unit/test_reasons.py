@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fraud.model import scoring
-from fraud.model.algorithms import BoostedTrees
+from fraud.model.boosted import BoostedTrees
 from fraud.model.calibration import Platt
 from fraud.model.reasons import Reason, exact, strongest
 from fraud.model.scoring import FraudModel

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fraud.errors import NoFraudError, OnlyFraudError
-from fraud.model.algorithms import Labelled
+from fraud.model.learner import Labelled
 from fraud.model.splitting import Split, hold_out, split
 from tests.labelled import make_labelled
 

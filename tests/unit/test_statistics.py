@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fraud.model.algorithms import Labelled
+from fraud.model.learner import Labelled
 from fraud.schema import Column, Schema
 from fraud.training import statistics
 from tests.labelled import NUMBERS, make_labelled, with_missing

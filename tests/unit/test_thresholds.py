@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fraud.model.algorithms import BoostedTrees
+from fraud.model.boosted import BoostedTrees
 from fraud.model.calibration import Platt
 from fraud.model.scores import DECISIONS, Flags, Floats, Labels
 from fraud.model.scoring import FraudModel

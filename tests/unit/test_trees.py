@@ -11,7 +11,7 @@ import xgboost as xgb
 
 from fraud.errors import BundleError
 from fraud.machine import memory_used_bytes
-from fraud.model.algorithms import BoostedTrees
+from fraud.model.boosted import BoostedTrees
 from fraud.model.trees import Trees, XGBoostError
 from fraud.schema import Matrix
 
@@ -215,7 +215,7 @@ def test_what_scoring_imports(tmp_path: Path) -> None:
     program = (
         "import sys, numpy, pathlib\n"
         "import fraud.bundle\n"
-        "from fraud.model.algorithms import BoostedTrees\n"
+        "from fraud.model.boosted import BoostedTrees\n"
         f"learner = BoostedTrees.load(pathlib.Path({str(path)!r}).read_bytes(), ['q'] * 4, 1)\n"
         "learner.contributions(numpy.zeros((1, 4), numpy.float32))\n"
         "print(*{'xgboost', 'sklearn', 'scipy', 'pandas', 'imblearn', 'matplotlib'} & set(sys.modules))\n"

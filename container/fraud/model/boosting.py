@@ -7,23 +7,28 @@ import numpy as np
 import xgboost as xgb
 
 from fraud.errors import LearnerError
-from fraud.model.algorithms import Labelled, OnRound, Plan
 from fraud.model.evaluation import average_precision
+from fraud.model.learner import Labelled, OnRound, Plan
+from fraud.model.parameters import BoosterParameters
 from fraud.model.trees import cause
 
 
-def boost(training: Labelled, watched: Mapping[str, Labelled], plan: Plan, on_round: OnRound) -> bytes:
+def boost(
+    training: Labelled, watched: Mapping[str, Labelled], plan: Plan[BoosterParameters], on_round: OnRound
+) -> bytes:
     """Fit round by round and return the booster as UBJSON; LearnerError where XGBoost stops."""
-    metrics = list(dict.fromkeys(["logloss", plan.eval_metric]))
+    told = plan.parameters
+    booster_told = {**told.booster(), "seed": plan.seed, "device": plan.device, "nthread": plan.threads}
+    metrics = list(dict.fromkeys(["logloss", told.eval_metric]))
     callbacks: list[xgb.callback.TrainingCallback] = [_Watch(on_round)]
-    if plan.early_stopping_rounds:
-        callbacks.insert(0, _early_stopping(plan, next(iter(watched))))
+    if told.early_stopping_rounds:
+        callbacks.insert(0, _early_stopping(told, next(iter(watched))))
     try:
         matrix, evals = _matrices(training, watched, plan)
         booster = xgb.train(
-            {**plan.parameters, "eval_metric": metrics, "disable_default_eval_metric": True},
+            {**booster_told, "eval_metric": metrics, "disable_default_eval_metric": True},
             matrix,
-            plan.rounds,
+            told.num_round,
             evals=evals,
             custom_metric=_average_precision,
             callbacks=callbacks,
@@ -59,15 +64,15 @@ class _Watch(xgb.callback.TrainingCallback):
 
 
 def _matrices(
-    training: Labelled, watched: Mapping[str, Labelled], plan: Plan
+    training: Labelled, watched: Mapping[str, Labelled], plan: Plan[BoosterParameters]
 ) -> tuple[xgb.QuantileDMatrix, list[tuple[xgb.DMatrix, str]]]:
     """Return the rows as XGBoost holds them: in bins, which the watched rows share where no column is a category.
 
     A category that no training row has is in no bin, and would be measured as the nearest one that is.
     """
     shape: dict[str, Any] = {"feature_types": list(plan.feature_types), "enable_categorical": True}
-    shape |= {"nthread": plan.parameters["nthread"]}
-    max_bin = int(str(plan.parameters["max_bin"]))
+    shape |= {"nthread": plan.threads}
+    max_bin = plan.parameters.max_bin
     matrix = xgb.QuantileDMatrix(training.X, training.y, max_bin=max_bin, **shape)
     if "c" in plan.feature_types:
         return matrix, [(xgb.DMatrix(rows.X, rows.y, **shape), name) for name, rows in watched.items()]
@@ -78,9 +83,9 @@ def _matrices(
     return matrix, [(rows, name) for name, rows in binned.items()]
 
 
-def _early_stopping(plan: Plan, rows: str) -> xgb.callback.EarlyStopping:
+def _early_stopping(told: BoosterParameters, rows: str) -> xgb.callback.EarlyStopping:
     return xgb.callback.EarlyStopping(
-        rounds=plan.early_stopping_rounds, metric_name=plan.eval_metric, data_name=rows, save_best=True
+        rounds=told.early_stopping_rounds, metric_name=told.eval_metric, data_name=rows, save_best=True
     )
 
 

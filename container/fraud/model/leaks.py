@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fraud.model.algorithms import Labelled
+from fraud.model.learner import Labelled
 
 # Of the frauds: a column that is filled rarely may be empty on every honest row by chance.
 LEAST_FILLED = 0.5

@@ -1,4 +1,4 @@
-"""Why a row has its score: the columns that moved it most, by exact TreeSHAP."""
+"""Why a row has its score: the columns that moved it most."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ DECISIONS = ("approve", "review", "decline")
 
 @dataclass(frozen=True)
 class Scores:
-    """One value a row: the booster's margin (log-odds), the calibrated probability, and the decision.
+    """One value a row: the learner's raw score, the calibrated probability, and the decision.
 
     A row is approved, or flagged: for review, or where it is `declined` too, refused without one.
     """

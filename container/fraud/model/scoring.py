@@ -1,11 +1,12 @@
-"""A row's numbers to its margin, its probability, the decision, and the reasons for it."""
+"""A row's numbers to its raw score, its probability, the decision, and the reasons for it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from fraud.model.algorithms import BoostedTrees
 from fraud.model.calibration import Platt
+from fraud.model.learner import Learner
 from fraud.model.reasons import BLOCK_ROWS, Reason, exact, strongest
 from fraud.model.scores import Scores
 from fraud.model.thresholds import Threshold
@@ -19,7 +20,7 @@ class FraudModel:
     `threshold` flags a row; `decline` is the probability from which a flagged row needs no review.
     """
 
-    learner: BoostedTrees
+    learner: Learner[Any]
     calibration: Platt
     threshold: Threshold
     decline: Threshold
@@ -27,11 +28,11 @@ class FraudModel:
 
     def score(self, X: Matrix) -> Scores:
         """Score rows that fit the schema: float32 (rows, columns)."""
-        margin = self.learner.raw_score(X)
-        probability = self.calibration.probability(margin)
+        raw_score = self.learner.raw_score(X)
+        probability = self.calibration.probability(self.learner.link(raw_score))
         amount = None if self.amount_position is None else X[:, self.amount_position].astype(np.float64)
         flagged = self.threshold.flag(probability, amount)
-        return Scores(margin, probability, flagged, flagged & (probability >= self.decline.value))
+        return Scores(raw_score, probability, flagged, flagged & (probability >= self.decline.value))
 
     def explain(
         self, X: Matrix, scores: Scores, schema: Schema, count: int, above: float
@@ -48,6 +49,6 @@ class FraudModel:
         return rows
 
     def base_value(self, columns: int) -> float:
-        """Return what contributions start from, in log-odds: the margin that the trees expect of a training row."""
+        """Return what contributions start from: the raw score that the learner expects of a training row."""
         missing = np.full((1, columns), np.nan, dtype=np.float32)
         return float(self.learner.contributions(missing)[0, -1])

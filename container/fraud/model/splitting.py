@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from fraud.errors import NoFraudError, OnlyFraudError
-from fraud.model.algorithms import Labelled
+from fraud.model.learner import Labelled
 
 
 @dataclass(frozen=True)

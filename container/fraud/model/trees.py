@@ -39,6 +39,8 @@ class Trees:
         """
         self._handle = ctypes.c_void_p()
         self._free = _library().XGBoosterFree
+        if not content:  # XGBoost would end the process
+            raise BundleError("booster.ubj is not a booster: it is empty")
         try:
             _check(_library().XGBoosterCreate(None, ctypes.c_uint64(0), ctypes.byref(self._handle)))
             buffer = (ctypes.c_char * len(content)).from_buffer_copy(content)

@@ -48,6 +48,7 @@ class Endpoint:
         content_type = environ.get("CONTENT_TYPE")
         media_type = codecs.negotiate(self._accept(environ), content_type)
         asked = self._wanted(environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES", ""), media_type)
+        scorer.require_reasons(asked)
         with self._admission.visit() as visit:
             is_document = codecs.media_type_of(content_type)[0] == codecs.JSON
             factor = DOCUMENT_FACTOR if is_document else BODY_FACTOR

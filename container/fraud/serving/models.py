@@ -16,12 +16,13 @@ from fraud import codecs
 from fraud.bundle import DOCUMENT, ModelBundle
 from fraud.errors import BodyError, LoadedError, MemoryShortError, NoModelError
 from fraud.machine import memory_bytes, memory_used_bytes
-from fraud.model.algorithms import BoostedTrees
+from fraud.model.algorithms import ALGORITHMS
 from fraud.serving.endpoint import Endpoint
 from fraud.serving.scoring import Scorer
 from fraud.settings import ServingSettings
 
 PAGE = 100
+BUNDLE_FILES = {DOCUMENT, *(kind.file_name for kind in ALGORITHMS.values())}
 # A name and a path take no more.
 LARGEST_ASKING_BYTES = 64 * 1024
 # What a model takes in memory over its files, and what neither models nor bodies may have.
@@ -150,7 +151,8 @@ def _asked(body: bytes) -> tuple[str, str]:
 def _require_memory(directory: Path, available: int) -> None:
     """Raise MemoryShortError where a model of this size would take memory that requests need (S52)."""
     try:
-        needed = MODEL_FACTOR * sum((directory / name).stat().st_size for name in (DOCUMENT, BoostedTrees.file_name))
+        found = [path for name in BUNDLE_FILES if (path := directory / name).exists()]
+        needed = MODEL_FACTOR * sum(path.stat().st_size for path in found)
     except OSError:  # to load it says what is wrong
         return
     free = int(available * (1 - RESERVED_SHARE)) - memory_used_bytes()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fraud import codecs
 from fraud.bundle import ModelBundle
-from fraud.errors import UserError
+from fraud.errors import AttributesError, UserError
 from fraud.model.reasons import Reason
 from fraud.model.scores import Scores
 from fraud.schema import Matrix, Rows
@@ -97,6 +97,14 @@ class Scorer:
         flagging = f"{threshold.value:.6g}" if threshold.amount_column is None else threshold.rule
         declining = f"{decline.value:.6g}" if decline.value <= 1 else "none"
         self.identity = f"model_id={bundle.card.model_id};threshold={flagging};decline_threshold={declining}"
+
+    def require_reasons(self, wanted: Wanted) -> None:
+        """Raise AttributesError where reasons are wanted of a learner that has no exact ones."""
+        if wanted.has_base_value and not self.bundle.model.learner.explains:
+            told = (
+                f'"reasons" and "base_value": a model of algorithm={self.bundle.card.algorithm} has none that are exact'
+            )
+            raise AttributesError(f"{told}; leave them out of output, or ask a model of trees or of weights")
 
     def score(self, content_type: str | None, body: bytes, wanted: Wanted) -> Scored:
         """Score every row of a body; UserError names the first that does not fit."""

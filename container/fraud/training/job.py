@@ -21,6 +21,7 @@ from fraud.hyperparameters import Hyperparameters
 from fraud.layout import Roles
 from fraud.machine import cores
 from fraud.model import leaks
+from fraud.model.algorithms import ALGORITHMS
 from fraud.model.drift import Baseline
 from fraud.model.splitting import Split, require_both_classes, split
 from fraud.model.thresholds import NEVER, Threshold
@@ -30,7 +31,7 @@ from fraud.training import devices, report, statistics
 
 log = logging.getLogger(__name__)
 
-LIBRARIES = ("fraud-detect", "imbalanced-learn", "numpy", "pandas", "scikit-learn", "xgboost")
+LIBRARIES = ("fraud-detect", "imbalanced-learn", "numpy", "pandas", "scikit-learn", "skops", "xgboost")
 # A shell says that a program ended by signal n has exit code 128 + n.
 SIGNAL_EXIT_CODE = 128
 
@@ -53,7 +54,7 @@ class Stop:
 
     def end_round(self, _number: int, figures: Mapping[str, float]) -> bool:
         """Print the figures of a round, one a line (T53), and tell whether it is the last."""
-        for name in ("validation:average_precision", "validation:logloss"):
+        for name in sorted(figures.keys() & {"validation:average_precision", "validation:logloss"}):
             write_metric(name, figures[name])
         return self.is_requested
 
@@ -92,7 +93,8 @@ def run(opt_ml: OptMl, told: TrainingSettings, stop: Stop) -> None:
     notes = _check(train)
     parts = _split(train, others, parameters)
     notes += _beyond_top_k(parts, parameters.top_k)
-    device, threads = devices.resolve(parameters.device), cores()
+    uses_gpu = ALGORITHMS[parameters.algorithm].uses_gpu
+    device, threads = devices.resolve(parameters.device) if uses_gpu else "cpu", cores()
     log.info("training on %s with %d threads", "the GPU" if device == "cuda" else "the CPU", threads)
     stop.is_boosting = True
     trainer = Trainer(parameters, train.schema, device, threads, stop.end_round, lambda: stop.is_requested)

@@ -205,7 +205,7 @@ def _bins(document: Document, which: str) -> list[tuple[float, float, float]]:
 
 def _importance(document: Document) -> Figure:
     largest = list(document["importance"].items())[:MOST_BARS]
-    figure, axes = _figure("share of total gain", "", 0.8 + 0.23 * len(largest))
+    figure, axes = _figure(f"share of {document['importance_of']}", "", 0.8 + 0.23 * len(largest))
     places = range(len(largest))  # not the names: two that are shortened alike keep a bar each
     bars = axes.barh(places, [gain for _, gain in largest], color=BLUE, height=0.66)
     axes.bar_label(bars, [share(gain) for _, gain in largest], padding=4, fontsize=9, color=MUTED)

@@ -13,8 +13,8 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from fraud.bundle import ModelBundle
 from fraud.fitting import Fitted
-from fraud.model.algorithms import Labelled
 from fraud.model.evaluation import calibration_figures, confusion, reliability
+from fraud.model.learner import Labelled
 from fraud.model.scores import Floats, Labels
 from fraud.model.splitting import Split
 from fraud.training.page import render
@@ -26,7 +26,7 @@ SWEEP = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, *(step / 20 for step in range(2,
 def describe(bundle: ModelBundle, fitted: Fitted, split: Split, notes: Sequence[str]) -> dict[str, Any]:
     """Return the report as plain values; everything is measured on the held-out rows unless it says otherwise."""
     card, y, scores = bundle.card, split.held_out.y, fitted.scores
-    uncalibrated = expit(scores.raw_score)
+    uncalibrated = expit(bundle.model.learner.link(scores.raw_score))
     parts = {"training": split.training, "tuning": split.tuning, "held_out": split.held_out}
     return {
         "model_id": card.model_id,
@@ -50,6 +50,7 @@ def describe(bundle: ModelBundle, fitted: Fitted, split: Split, notes: Sequence[
         "sweep": [_at(threshold, y, scores.probability) for threshold in SWEEP],
         "curves": _curves(y, scores.probability),
         "importance": bundle.model.learner.importance(bundle.schema.names),
+        "importance_of": bundle.model.learner.importance_of,
         "rounds": bundle.model.learner.rounds,
         "columns": [{"name": column.name, "kind": column.kind} for column in bundle.schema.columns],
         "hyperparameters": dict(card.hyperparameters),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fraud.model.algorithms import Labelled
+from fraud.model.learner import Labelled
 from fraud.model.scores import Floats
 from fraud.schema import Column, Matrix, Schema
 
