@@ -16,6 +16,7 @@ from types import MappingProxyType
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "build" / "demo"
 START_SECONDS = 60
+SHOWN = 3
 
 
 def main() -> None:
@@ -26,10 +27,11 @@ def main() -> None:
     step("start the server and wait until /ping answers 200")
     with _serving() as port:
         payloads = ROOT / "local_test"
-        step("score five rows as CSV: one probability a line")
+        step("score fifteen rows as CSV, ten of them frauds: one probability a line")
         print(_invoke(port, (payloads / "payload.csv").read_bytes(), "text/csv"))
-        step("the same rows as JSON: probability and label")
-        print(_invoke(port, (payloads / "payload.json").read_bytes(), "application/json").replace("},{", "},\n {"))
+        step("the first rows as JSON: probability and label")
+        answer = _invoke(port, (payloads / "payload.json").read_bytes(), "application/json")
+        print(*answer.split("},")[:SHOWN], "...", sep="},\n ")
         step("the same rows with the decision and its two strongest reasons, in log-odds")
         print(
             _invoke(

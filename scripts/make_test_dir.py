@@ -26,6 +26,7 @@ FRAUD_RATE = 0.015
 DECIMALS = 4
 TRAIN_SEED = 0
 PAYLOAD_SEED = 1
+PAYLOAD_FRAUDS = 10
 
 
 def make_test_dir(root: Path) -> None:
@@ -43,7 +44,7 @@ def make_test_dir(root: Path) -> None:
 
 
 def _payloads() -> dict[str, str]:
-    """Give the same five rows, without a label, in three formats."""
+    """Give the same rows, without a label, in three formats."""
     rows = _payload_rows()
     instances: list[dict[Any, Any]] = rows.to_dict("records")
     return {
@@ -54,10 +55,11 @@ def _payloads() -> dict[str, str]:
 
 
 def _payload_rows() -> pd.DataFrame:
-    """Two frauds and three honest rows that the training file does not hold, in order of time."""
+    """Ten frauds, and the row before every second of them, honest; the training file holds none of them."""
     rows = make_rows(ROWS, FRAUD_RATE, PAYLOAD_SEED).round(DECIMALS)
-    chosen = pd.concat([rows[rows["Class"] == 1].head(2), rows[rows["Class"] == 0].head(3)])
-    return chosen.sort_index().drop(columns="Class")
+    frauds = rows.index[rows["Class"] == 1][:PAYLOAD_FRAUDS]
+    chosen = rows.loc[sorted({*frauds, *(frauds[::2] - 1)})]
+    return chosen.drop(columns="Class")
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ def server(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def many_rows(count: int) -> bytes:
     """Return a CSV body that takes a worker a while."""
-    return b"".join((PAYLOADS / "payload.csv").read_bytes() for _ in range(count // 5))
+    return b"".join((PAYLOADS / "payload.csv").read_bytes() for _ in range(count // 15))
 
 
 def test_answers_in_the_formats_that_clients_send(server: Server) -> None:
@@ -41,7 +41,7 @@ def test_answers_in_the_formats_that_clients_send(server: Server) -> None:
     probabilities = [float(line) for line in lines.body.decode().splitlines()]
     assert [lines.status, document.status, records.status] == [200, 200, 200]
     assert lines.headers["Content-Type"] == "text/csv"
-    assert len(probabilities) == 5
+    assert len(probabilities) == 15
     assert [found["probability"] for found in json.loads(document.body)["predictions"]] == probabilities
     assert [json.loads(line)["probability"] for line in records.body.splitlines()] == probabilities
 
@@ -78,7 +78,7 @@ def test_reads_a_chunked_body(server: Server) -> None:
     answer = connection.getresponse()
 
     assert answer.status == 200
-    assert len(answer.read().splitlines()) == 5
+    assert len(answer.read().splitlines()) == 15
     connection.close()
 
 
@@ -225,7 +225,7 @@ def test_thresholds_are_those_of_the_environment(trained: Path, tmp_path: Path) 
     with serving(trained, tmp_path / "log", MODEL_SERVER_WORKERS="1", **settings) as server:
         answer = server.invoke(many_rows(5), **{ATTRIBUTES.replace("-", "_"): "output=decision"})
 
-    assert answer.body.split() == [b"review"] * 5
+    assert answer.body.split() == [b"review"] * 15
     assert ";threshold=0;decline_threshold=1;" in answer.headers[ATTRIBUTES]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from make_rows import make_rows, write_csv
-from make_test_dir import make_test_dir
+from make_test_dir import DECIMALS, FRAUD_RATE, PAYLOAD_SEED, ROWS, make_test_dir
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -75,7 +75,7 @@ def test_sample_files(tmp_path: Path) -> None:
 
 
 def test_payloads() -> None:
-    """The three payloads hold the same five rows, and none of them is a training row."""
+    """The three payloads hold the same ten frauds and five honest rows, and none of them is a training row."""
     payloads = REPOSITORY / "local_test"
     lines = (payloads / "payload.csv").read_text().splitlines()
     rows = [[float(cell) for cell in line.split(",")] for line in lines]
@@ -83,8 +83,11 @@ def test_payloads() -> None:
     features = [json.loads(line)["features"] for line in (payloads / "payload.jsonl").read_text().splitlines()]
     train = (REPOSITORY / "test_dir/input/data/train/transactions.csv").read_text()
     header, *train_lines = train.splitlines()
+    made = make_rows(ROWS, FRAUD_RATE, PAYLOAD_SEED).round(DECIMALS)
+    labels = [label for *cells, label in made.itertuples(index=False) if cells in rows]
 
-    assert len(rows) == 5
+    assert len(rows) == len(labels) == 15
+    assert sum(labels) == 10
     assert features == rows
     assert [list(instance.values()) for instance in instances] == rows
     assert all([*instance, "Class"] == header.split(",") for instance in instances)
