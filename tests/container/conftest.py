@@ -1,5 +1,6 @@
 """The image, built once, and trees for it: copies of test_dir."""
 
+import importlib.util
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.container.engine import QUICK, docker, new_name, run, tell
+from tests.container.sdk import Sdk
 from tests.processes import ROOT
 
 BUILD_SECONDS = 1800
@@ -54,6 +56,23 @@ def trained_tree(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         finished = run("--volume", f"{base}:/opt/ml", image, "train")
         assert finished.returncode == 0, finished.stderr
         yield base
+
+
+@pytest.fixture
+def sdk(image: str, tmp_path: Path) -> Iterator[Sdk]:
+    """Return SageMaker's SDK, and see that it left no container and no directory of its own."""
+    if importlib.util.find_spec("sagemaker") is None:
+        pytest.skip("SageMaker's SDK is not installed: make .venv/aws")
+    if shutil.which("docker-compose") is None and docker("compose", "version", check=False).returncode:
+        pytest.skip("neither `docker compose` nor docker-compose answers")
+    sdk = Sdk(tmp_path / "home", new_name())
+    sdk.home.mkdir()
+    yield sdk
+    left = sdk.containers()
+    for container in left:
+        docker("rm", "--force", container)
+    assert not left
+    assert not list(sdk.home.rglob("local-mode-*"))
 
 
 def copied(image: str, base: Path) -> Iterator[Path]:

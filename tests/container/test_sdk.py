@@ -1,21 +1,16 @@
-import importlib.util
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.container.engine import docker, new_name
-from tests.processes import ROOT, free_port
+from local_docker import own
+from tests.container.engine import run
+from tests.container.sdk import Sdk
+from tests.processes import ROOT
 
-SECONDS = 300
-HERE = Path(__file__).parent
 PAYLOAD = ROOT / "local_test" / "payload.csv"
 # Ten lines that are no rows, each in its own way.
 BAD_LINES = [
@@ -30,84 +25,55 @@ BAD_LINES = [
     ",".join(["0"] * 29 + ["\u00bd"]),
     ";".join(["0"] * 30),
 ]
-LABEL = "com.docker.compose.project"
-# Credentials of nobody, and no way to the network: local mode needs neither.
-OFFLINE = {
-    "AWS_ACCESS_KEY_ID": "nobody",
-    "AWS_SECRET_ACCESS_KEY": "nothing",
-    "AWS_DEFAULT_REGION": "eu-west-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "HTTPS_PROXY": "http://127.0.0.1:9",
-}
-OPT_OUT = "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n"
-
-
-@dataclass(frozen=True)
-class Sdk:
-    """The SDK in a process of its own, since it warns; its containers carry the name of one compose project."""
-
-    home: Path
-    environment: Mapping[str, str]
-
-    def run(self, script: str, *arguments: str, told: str = "") -> str:
-        finished = subprocess.run(
-            [sys.executable, str(HERE / script), *arguments],
-            input=told,
-            env=self.environment,
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        assert finished.returncode == 0, f"{finished.stdout[-4000:]}{finished.stderr[-4000:]}"
-        return finished.stdout
-
-
-@pytest.fixture
-def sdk(image: str, tree: Path) -> Iterator[Sdk]:
-    if importlib.util.find_spec("sagemaker") is None:
-        pytest.skip("SageMaker's SDK is not installed: make .venv/aws")
-    if shutil.which("docker-compose") is None and docker("compose", "version", check=False).returncode:
-        pytest.skip("neither `docker compose` nor docker-compose answers")
-    home, project = tree / "home", new_name()
-    home.mkdir()
-    (home / "telemetry.yaml").write_text(OPT_OUT)
-    kept = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST") if name in os.environ}
-    own = {"HOME": str(home), "COMPOSE_PROJECT_NAME": project}
-    yield Sdk(home, {**kept, **own, **OFFLINE, "SAGEMAKER_USER_CONFIG_OVERRIDE": str(home / "telemetry.yaml")})
-    for kind, options in (("container", ("--all",)), ("network", ())):
-        listed = docker(kind, "ls", *options, "--quiet", "--filter", f"label={LABEL}={project}").stdout.split()
-        if listed:
-            docker(kind, "rm", *(["--force"] if kind == "container" else []), *listed)
 
 
 def test_model_trainer_trains_in_the_image(image: str, tree: Path, sdk: Sdk) -> None:
     """SDK v3's ModelTrainer in local mode starts the image without a command, and packs the model (T6, T14, T32)."""
-    told = json.dumps({"num_round": 20, "resampling": "none", "eta": 0.1, "refit": False})
-    sdk.run("sdk_train.py", image, str(tree / "input" / "data" / "train"), str(sdk.home), told=told)
+    told = {"num_round": 20, "resampling": "none", "eta": 0.1, "refit": False}
+    channels = {"train": tree / "input" / "data" / "train"}
+    printed = sdk.run(f"print(train({image!r}, {channels}, {told}, {sdk.home / 'job'!r}).log)")
 
-    with tarfile.open(sdk.home / "compressed_artifacts" / "model.tar.gz") as archive:
+    assert "validation:average_precision=" in printed
+    with tarfile.open(sdk.home / "job" / "model.tar.gz") as archive:
         assert {"bundle.json", "booster.ubj"} <= set(archive.getnames())
-    with tarfile.open(sdk.home / "compressed_artifacts" / "output.tar.gz") as archive:
+    with tarfile.open(sdk.home / "job" / "output.tar.gz") as archive:
         assert "data/report.html" in archive.getnames()
+
+
+def test_failed_job_says_why(image: str, sdk: Sdk) -> None:
+    """The error of a failed job is its failure file, which local mode does not read (T35)."""
+    (sdk.home / "rows").mkdir()
+    (sdk.home / "rows" / "rows.csv").write_text("a,Class\n" + "1,0\n" * 100)
+    said = sdk.error(f"train({image!r}, {{'train': {sdk.home / 'rows'!r}}}, {{}}, {sdk.home / 'job'!r})")
+
+    assert said.startswith("training failed: DATA_")
 
 
 def test_local_endpoint_answers(image: str, trained_tree: Path, sdk: Sdk) -> None:
     """SDK v3's local endpoint unpacks a job's archives beside each other, starts `serve` and gets answers (S1, S11)."""
-    artifacts, answer = sdk.home / "artifacts", sdk.home / "answer.json"
+    artifacts = sdk.home / "artifacts"
     for name in ("model", "output"):
         shutil.make_archive(str(artifacts / name), "gztar", trained_tree / name)
     told = PAYLOAD.read_text()
-    places = (str(artifacts), str(sdk.home), str(free_port()), str(answer))
-    sdk.run("sdk_serve.py", image, *places, told=told)
-    said = json.loads(answer.read_text())
+    printed = sdk.run(
+        f"with endpoint(Model({image!r}, {artifacts!r}, {{'FRAUD_REASONS': '1'}})) as server:\n"
+        f"    answers = [server.invoke({told!r}), server.invoke({told!r}, attributes='output=reasons')]\n"
+        "print(json.dumps([[answer.status, answer.headers['Content-Type'], answer.body] for answer in answers]))"
+    )
+    scored, explained = json.loads(printed)
 
-    assert said["endpoint"] == "InService"
-    assert said["status"] == 200
-    assert len(said["body"].splitlines()) == len(told.splitlines())
+    assert scored[:2] == explained[:2] == [200, "text/csv"]
+    assert len(scored[2].splitlines()) == len(told.splitlines())
+    assert all(line.count(":") == 1 for line in explained[2].splitlines())
+
+
+def test_endpoint_that_does_not_start_says_why(image: str, sdk: Sdk) -> None:
+    """The error of a server that ended is its last line (S12)."""
+    (sdk.home / "model").mkdir()
+    (sdk.home / "model" / "bundle.json").write_text("{")
+    said = sdk.error(f"local_mode.SECONDS = 10\nwith endpoint(Model({image!r}, {sdk.home / 'model'!r})): pass")
+
+    assert said.startswith("serving failed: MODEL_UNUSABLE: ")
 
 
 @pytest.mark.parametrize(
@@ -124,14 +90,33 @@ def test_local_batch_transform_answers_each_line(
         lines[count // 11 * (number + 1)] = bad
     rows, output = sdk.home / "rows", sdk.home / "scores"
     rows.mkdir()
-    output.mkdir()
     (rows / "rows.csv").write_text("\n".join(lines) + "\n")
-    places = (str(sdk.home), str(free_port()), str(rows), str(output))
-    sdk.run("sdk_transform.py", image, str(trained_tree / "model"), *places, strategy)
+    model = f"Model({image!r}, {trained_tree / 'model'!r})"
+    sdk.run(f"transform({model}, {rows!r}, {output!r}, strategy={strategy!r})")
 
-    # local mode adds a line end of its own to each mini-batch
-    answers = [line for line in (output / "rows.csv.out").read_text().splitlines() if line]
+    answers = (output / "rows.csv.out").read_text().splitlines()
     is_error = [line.startswith(("ERROR: ", '"ERROR: ')) for line in answers]
     assert len(answers) == count
     assert is_error == [line in BAD_LINES for line in lines]
     assert all(0 <= float(line) <= 1 for line, wrong in zip(answers, is_error, strict=True) if not wrong)
+
+
+def test_refused_transform_says_why(image: str, trained_tree: Path, sdk: Sdk) -> None:
+    """A request that the server refuses whole ends the transform, as in the service, with its answer."""
+    places = f"{PAYLOAD!r}, {sdk.home / 'scores'!r}"
+    said = sdk.error(f"transform(Model({image!r}, {trained_tree / 'model'!r}), {places}, 'image/png')")
+
+    assert said.startswith("the transform failed: the server says 406 ")
+    assert not (sdk.home / "scores").exists()
+
+
+def test_files_of_another_user_become_ours(image: str, tmp_path: Path) -> None:
+    """What a container wrote as another user can be read and removed afterwards."""
+    made = (
+        f"mkdir /made/inner && touch /made/inner/file && chown -R {os.getuid() + 1} /made/inner && chmod -R 700 /made"
+    )
+    assert run("--volume", f"{tmp_path}:/made", image, "sh", "-c", made).returncode == 0
+    own(tmp_path, image)
+
+    assert (tmp_path / "inner" / "file").stat().st_uid == os.getuid()
+    shutil.rmtree(tmp_path / "inner")
