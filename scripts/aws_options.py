@@ -1,0 +1,86 @@
+"""Options that several scripts share."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from endpoint_shape import Placement
+
+type Command = Callable[..., Any]
+TAG = "project=fraud-detect"
+IS_VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+class Pair(click.ParamType[tuple[str, str]]):
+    """`NAME=VALUE`."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Split at the first `=`."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = str(value).partition("=")
+        if not (name and equals):
+            self.fail(f'"{value}": NAME=VALUE', param, ctx)
+        return name, text
+
+
+def apply(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return one decorator of many, `--help` in their order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+session_options = apply(
+    click.option("--profile", metavar="NAME", help="Of the AWS configuration; else AWS_PROFILE, or what is there."),
+    click.option("--region", metavar="REGION", help="Else AWS_REGION, or the profile's."),
+)
+run_options = apply(
+    click.option("--tag", "tags", type=Pair(), multiple=True, help=f"Beside {TAG}, by which teardown.py finds things."),
+    click.option("--dry-run", is_flag=True, help="Print each call of AWS with its parameters, and make none."),
+    click.option("--wait/--no-wait", default=True, show_default=True, help="Until it is done."),
+)
+role_option = click.option(
+    "--role", envvar="SAGEMAKER_ROLE", show_envvar=True, metavar="ARN", help="What SageMaker acts as."
+)
+image_option = click.option(
+    "--image", envvar="FRAUD_IMAGE", show_envvar=True, metavar="URI", help="What ./build_and_push.sh printed."
+)
+network_options = apply(
+    click.option("--subnet", "subnets", multiple=True, metavar="ID", help="Of your VPC; may be repeated."),
+    click.option("--security-group", "security_groups", multiple=True, metavar="ID", help="May be repeated."),
+    click.option("--network-isolation", "is_isolated", is_flag=True, help="No network at all for the container."),
+    click.option("--kms-key", metavar="KEY", help="Encrypts volumes and what is written to S3."),
+)
+
+
+def environment_option(what: str) -> Callable[[Command], Command]:
+    """Return `--env` with an example of what to set."""
+    return click.option("--env", "environment", type=Pair(), multiple=True, help=f"For the container: {what}.")
+
+
+def placement(options: dict[str, Any]) -> Placement:
+    """Take a placement's options out of all options. Raises UsageError for a role that is missing."""
+    role = options.pop("role")
+    if not role:
+        raise click.UsageError("--role ARN is needed, or SAGEMAKER_ROLE: what SageMaker acts as")
+    environment = dict(options.pop("environment"))
+    for name in environment:
+        if not IS_VARIABLE.fullmatch(name):
+            raise click.UsageError(f'--env "{name}": letters, digits and _, no digit first')
+    names = ("subnets", "security_groups", "is_isolated", "kms_key")
+    return Placement(role=role, environment=environment, **{name: options.pop(name) for name in names})
+
+
+def tags(given: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """Return the tags given, and the one by which teardown.py finds what is ours."""
+    key, _, value = TAG.partition("=")
+    return {key: value} | dict(given)
