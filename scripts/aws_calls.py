@@ -97,7 +97,7 @@ def send(session: boto3.Session, call: Call) -> Any:
     return getattr(aws.client(session, call.service), call.operation)(**call.parameters)
 
 
-def show(calls: Iterable[Call]) -> None:
+def show(calls: Iterable[object]) -> None:
     """Print calls in the order in which they would be made, each with its parameters."""
     for call in calls:
         click.echo(str(call))

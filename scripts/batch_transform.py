@@ -1,0 +1,152 @@
+"""Score files in S3 by a batch transform job. The functions here are for notebooks too."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+import click
+
+import aws
+import aws_checks
+import batch_options
+from aws import Problem
+from aws_calls import Call, Journal, send, show, wait
+from batch_shape import Transform
+from endpoint_calls import tag_list
+
+MOST_MB_AT_ONCE = 100
+ENVIRONMENT_ENTRIES = 16
+
+
+def job_call(job: Transform) -> Call:
+    """Return the call that starts the job. Raises Problem for what SageMaker would refuse."""
+    _check(job)
+    output = {"S3OutputPath": job.output, "Accept": job.accept, "AssembleWith": job.assemble, "KmsKeyId": job.kms_key}
+    parameters = {
+        "TransformJobName": job.name,
+        "ModelName": job.model,
+        "BatchStrategy": job.strategy,
+        "MaxPayloadInMB": job.max_payload_mb,
+        "MaxConcurrentTransforms": job.max_concurrent,
+        "ModelClientConfig": _given(
+            {"InvocationsTimeoutInSeconds": job.timeout_seconds, "InvocationsMaxRetries": job.retries}
+        ),
+        "Environment": dict(job.environment),
+        "TransformInput": _given(
+            {
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": job.source}},
+                "ContentType": job.content_type,
+                "CompressionType": job.compression,
+                "SplitType": job.split,
+            }
+        ),
+        "TransformOutput": _given(output),
+        "TransformResources": _given(
+            {"InstanceType": job.instance_type, "InstanceCount": job.instances, "VolumeKmsKeyId": job.kms_key}
+        ),
+        "DataProcessing": _given(
+            {
+                "InputFilter": job.input_filter,
+                "OutputFilter": job.output_filter,
+                "JoinSource": "Input" if job.join else None,
+            }
+        ),
+        "Tags": tag_list(job.tags),
+    }
+    return Call("sagemaker", "create_transform_job", _given(parameters))
+
+
+def transform(job: Transform, session: boto3.Session, *, model: Call | None = None, is_waiting: bool = True) -> str:
+    """Run the job, and return where its output is. Raises Problem with SageMaker's reason where it fails.
+
+    `model` makes the model first; it is removed again once the job has ended.
+    """
+    call = job_call(job)
+    check_world(job, session, model)
+    journal = Journal(session)
+    with journal.undone_on_failure():
+        if model:
+            journal.make(model)
+        journal.make(call)
+    if is_waiting:
+        try:
+            _await(job, session)
+        except KeyboardInterrupt:
+            click.echo(f"the job goes on in AWS; {_stop_line(job, session)} ends it", err=True)
+            raise
+        if model and model.undo:
+            send(session, model.undo)
+    return job.output
+
+
+def check_world(job: Transform, session: boto3.Session, model: Call | None) -> None:
+    """Raise Problem where credentials, model, image, role or input is missing, before anything is made."""
+    account = aws_checks.check_account(session)
+    if model:
+        container = model.parameters["PrimaryContainer"]
+        aws_checks.check_image(session, container["Image"])
+        aws_checks.check_role(session, model.parameters["ExecutionRoleArn"], account)
+        aws_checks.check_object(session, container["ModelDataUrl"])
+    else:
+        with aws.one_line():
+            aws.client(session, "sagemaker").describe_model(ModelName=job.model)
+    aws_checks.check_prefix(session, job.source)
+    aws_checks.check_bucket(session, job.output)
+
+
+def _given(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what nobody asked for."""
+    return {name: value for name, value in told.items() if value not in (None, {}, "None")}
+
+
+def _check(job: Transform) -> None:
+    for uri in (job.source, job.output):
+        aws_checks.bucket_and_key(uri)
+    payload, concurrent = job.max_payload_mb or 6, job.max_concurrent or 1
+    if payload * concurrent > MOST_MB_AT_ONCE:
+        asked = f"--max-payload-mb {payload} times --max-concurrent {concurrent}"
+        raise Problem(f"{asked} is {payload * concurrent} MB at once: at most {MOST_MB_AT_ONCE}")
+    if job.join and job.content_type.partition(";")[0] != job.accept.partition(";")[0]:
+        raise Problem(f"--join takes one type for both: the input is {job.content_type}, the output {job.accept}")
+    if len(job.environment) > ENVIRONMENT_ENTRIES:
+        raise Problem(f"{len(job.environment)} environment variables: a batch job has at most {ENVIRONMENT_ENTRIES}")
+
+
+def _await(job: Transform, session: boto3.Session) -> None:
+    sagemaker = aws.client(session, "sagemaker")
+    with aws.one_line():
+        described = wait(
+            lambda: sagemaker.describe_transform_job(TransformJobName=job.name),
+            lambda told: str(told["TransformJobStatus"]),
+            {"InProgress", "Stopping"},
+        )
+    if described["TransformJobStatus"] != "Completed":
+        reason = described.get("FailureReason") or "AWS gives no reason"
+        logs = f"aws logs tail /aws/sagemaker/TransformJobs --log-stream-name-prefix {job.name}"
+        raise Problem(f"job {job.name} is {described['TransformJobStatus']}: {reason}; the container's words: {logs}")
+
+
+def _stop_line(job: Transform, session: boto3.Session) -> str:
+    return f"aws sagemaker stop-transform-job --region {session.region_name} --transform-job-name {job.name}"
+
+
+@click.command(cls=aws.Script)
+@batch_options.transform_options
+def main(*, dry_run: bool, wait: bool, profile: str | None, region: str | None, **options: Any) -> None:
+    """Score files in S3 by a SageMaker batch transform job, one line of output for each line of input.
+
+    For example:  batch_transform.py --model NAME --input s3://b/rows.csv --output s3://b/scored --join
+    """
+    job, model = batch_options.read(options)
+    if dry_run:
+        show([*([model] if model else []), job_call(job)])
+        return
+    session = aws.connect(profile, region)
+    output = transform(job, session, model=model, is_waiting=wait)
+    click.echo(f"the output: aws s3 ls {output.rstrip('/')}/", err=True)
+    click.echo(json.dumps({"job": job.name, "output": output}))
+
+
+if __name__ == "__main__":
+    main()
