@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import boto3
@@ -80,8 +81,9 @@ def check_region(region: str, session: boto3.Session) -> None:
         raise Problem(f'boto3 {boto3.__version__} knows no SageMaker in region "{region}": {meant}')
 
 
+@lru_cache(maxsize=32)
 def client(session: boto3.Session, service: str) -> Any:
-    """Return a client that tries again when it is throttled."""
+    """Return a session's client, the same each time, that tries again when it is throttled."""
     return session.client(service, config=Config(retries={"mode": "standard", "total_max_attempts": 6}))
 
 

@@ -1,0 +1,389 @@
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from moto.sagemaker.models import sagemaker_backends
+
+import deploy
+from aws import Problem
+from deploy import main
+from endpoint_shape import Asynchronous, Capture, Endpoint, Placement, Rollout, Scaling, Serverless, Variant
+from tests.aws_world import (
+    ACCOUNT,
+    BUCKET,
+    IMAGE,
+    KEYS,
+    MODEL_DATA,
+    REGION,
+    ROLE,
+    Cloud,
+    disagreements,
+    run,
+    shape_of,
+)
+
+ONE = Variant("all", IMAGE, MODEL_DATA, instances=2)
+PLAIN = Endpoint("fraud-detect", "20261121-1200-abcd", [ONE], Placement(ROLE))
+GUARDED = Rollout(errors_above=5, latency_ms_above=200)
+FULL = replace(PLAIN, rollout=GUARDED, scaling=Scaling(1, 4, 1000))
+OPTIONS = ("--endpoint", "fraud-detect", "--image", IMAGE, "--role", ROLE, "--model-data", MODEL_DATA)
+LAUNCHES = ("CreateEndpoint", "UpdateEndpoint")
+NOTHING: dict[str, list[str]] = {"endpoints": [], "configs": [], "models": [], "alarms": [], "scaled": []}
+
+
+def later(endpoint: Endpoint, **changes: Any) -> Endpoint:
+    """Return the same endpoint for an update, whose names are new."""
+    return replace(endpoint, suffix="20261122-0900-efgh", is_update=True, **changes)
+
+
+def updating(cloud: Cloud, *, rolls_back: bool = False) -> None:
+    """Let AWS update endpoints, which moto cannot: to the configuration asked for, or back to the old one."""
+
+    def update(asked: Mapping[str, Any]) -> dict[str, Any]:
+        endpoint = sagemaker_backends[ACCOUNT][REGION].endpoints[asked["EndpointName"]]
+        if not rolls_back:
+            endpoint.endpoint_config_name = asked["EndpointConfigName"]
+        return {"EndpointArn": endpoint.arn}
+
+    cloud.answers["UpdateEndpoint"] = update
+
+
+def becomes(cloud: Cloud, *statuses: str, reason: str = "") -> None:
+    """Let the endpoint of a run have one status after the other, the last for ever; before, there is none."""
+    left: Iterator[str] = iter(statuses)
+    now, before = [""], len(cloud.requests)
+
+    def describe(asked: Mapping[str, Any]) -> dict[str, Any] | None:
+        endpoint = sagemaker_backends[ACCOUNT][REGION].endpoints.get(asked["EndpointName"])
+        if not endpoint or not any(asked.operation in LAUNCHES for asked in cloud.requests[before:]):
+            return None
+        now[0] = next(left, now[0])
+        told = {"EndpointStatus": now[0], "EndpointConfigName": endpoint.endpoint_config_name}
+        return told | {"FailureReason": reason, "EndpointName": asked["EndpointName"]}
+
+    cloud.answers["DescribeEndpoint"] = describe
+
+
+def test_make(cloud: Cloud) -> None:
+    """A new endpoint is made in order, is waited for, and scales once it is in service."""
+    becomes(cloud, "Creating", "Creating", "InService")
+
+    done = run(main, *OPTIONS, "--scale", "1:4", "--alarm-5xx", "5")
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["endpoint"] == "fraud-detect"
+    assert cloud.changes() == [
+        "CreateModel",
+        "CreateEndpointConfig",
+        "PutMetricAlarm",
+        "CreateEndpoint",
+        "RegisterScalableTarget",
+        "PutScalingPolicy",
+    ]
+    assert "Creating after" in done.stderr
+    assert "--endpoint-name fraud-detect" in done.stderr
+
+
+def test_dry_run_asks_nothing(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run prints every call with its parameters, makes none, and needs neither credentials nor region."""
+    for key in KEYS:
+        monkeypatch.delenv(key, raising=False)
+
+    done = run(main, *OPTIONS, "--scale", "1:4", "--dry-run")
+
+    assert done.exit_code == 0, done.output
+    assert cloud.requests == []
+    assert f'"ModelDataUrl": "{MODEL_DATA}"' in done.stdout
+    assert "application-autoscaling.put_scaling_policy(" in done.stdout
+
+
+@pytest.mark.parametrize("endpoint", [PLAIN, FULL], ids=["plain", "full"])
+def test_dry_run_tells_the_truth(cloud: Cloud, endpoint: Endpoint) -> None:
+    """What a run changes is what its plan says, parameter by parameter."""
+    deploy.deploy(endpoint, cloud.session)
+
+    changed = [asked for asked in cloud.requests if asked.operation in cloud.changes()]
+    assert [dict(asked.parameters) for asked in changed] == [dict(call.parameters) for call in deploy.plan(endpoint)]
+
+
+SHAPES = [
+    pytest.param(replace(PLAIN, variants=[ONE, replace(ONE, name="b", weight=0.1)]), id="two variants"),
+    pytest.param(replace(PLAIN, shadow=replace(ONE, name="shadow")), id="shadow"),
+    pytest.param(replace(PLAIN, kind=Serverless(2048, 20)), id="serverless"),
+    pytest.param(later(replace(PLAIN, kind=Serverless(2048, 20))), id="serverless update"),
+    pytest.param(
+        replace(
+            PLAIN,
+            kind=Asynchronous(f"s3://{BUCKET}/out", f"s3://{BUCKET}/failed", 4),
+            scaling=Scaling(0, 4, 10),
+            placement=Placement(ROLE, kms_key="alias/fraud"),
+        ),
+        id="asynchronous",
+    ),
+    pytest.param(replace(PLAIN, capture=Capture(f"s3://{BUCKET}/captured", 20)), id="capture"),
+    pytest.param(
+        replace(
+            PLAIN,
+            placement=Placement(
+                *(ROLE, {"SAGEMAKER_INFERENCE_OUTPUT": "probability"}, ["subnet-1", "subnet-2"], ["sg-1"], True),
+                kms_key=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234",
+            ),
+            capture=Capture(f"s3://{BUCKET}/captured"),
+        ),
+        id="private and encrypted",
+    ),
+    pytest.param(later(FULL, rollout=replace(GUARDED, traffic="canary", alarms=["mine"])), id="canary"),
+    pytest.param(later(FULL, rollout=replace(GUARDED, traffic="linear", step_percent=25)), id="linear"),
+    pytest.param(later(FULL), id="all at once"),
+    pytest.param(replace(PLAIN, name="n" * 63, variants=[replace(ONE, name="v" * 63)]), id="long names"),
+]
+
+
+@pytest.mark.parametrize("endpoint", SHAPES)
+def test_calls_are_what_aws_takes(endpoint: Endpoint) -> None:
+    """Every call agrees with the service's own model: names, types, enumerations, patterns and lengths."""
+    for call in deploy.plan(endpoint):
+        assert not list(disagreements(shape_of(call.service, call.operation), call.parameters)), call.operation
+
+
+def test_variants_of_the_command_line(cloud: Cloud) -> None:
+    """Variants share what the options say, and differ in what stands behind their commas."""
+    variants = [
+        "--variant",
+        f"old={MODEL_DATA},weight=9,instances=3",
+        "--variant",
+        f"new={MODEL_DATA},type=ml.c5.xlarge",
+    ]
+
+    done = run(main, "--endpoint", "fraud-detect", "--image", IMAGE, "--role", ROLE, *variants)
+
+    assert done.exit_code == 0, done.output
+    old, new = cloud.asked("CreateEndpointConfig")["ProductionVariants"]
+    assert (old["InitialVariantWeight"], old["InitialInstanceCount"], old["InstanceType"]) == (9, 3, "ml.m5.large")
+    assert (new["InitialVariantWeight"], new["InitialInstanceCount"], new["InstanceType"]) == (1, 1, "ml.c5.xlarge")
+    assert old["ModelName"] != new["ModelName"]
+
+
+def test_a_failed_endpoint_is_undone(cloud: Cloud) -> None:
+    """Where the endpoint fails, AWS's reason is told and everything that the run made is gone."""
+    becomes(cloud, "Creating", "Failed", reason="The primary container did not pass the ping health check.")
+
+    done = run(main, *OPTIONS, "--alarm-5xx", "5")
+
+    assert done.exit_code == 1
+    assert "is Failed: The primary container did not pass the ping health check." in done.stderr
+    assert "Traceback" not in done.output
+    assert "undone: delete_endpoint fraud-detect" in done.stderr
+    assert cloud.names() == NOTHING
+
+
+STEPS = ["CreateModel", "CreateEndpointConfig", "PutMetricAlarm", "CreateEndpoint"]
+
+
+@pytest.mark.parametrize("step", [*STEPS, "RegisterScalableTarget", "PutScalingPolicy"])
+def test_any_step_that_fails_is_undone(cloud: Cloud, step: str) -> None:
+    """Whichever step fails, nothing is left."""
+    cloud.refuse(step, "ResourceLimitExceeded", "The account-level service limit is 0")
+
+    with pytest.raises(Problem, match="service limit is 0: ask for more at Service Quotas"):
+        deploy.deploy(FULL, cloud.session)
+
+    assert cloud.names() == NOTHING
+
+
+def test_what_cannot_be_undone_is_told(cloud: Cloud) -> None:
+    """Where an endpoint cannot be deleted yet, what it uses stays too, and all of it is named."""
+    becomes(cloud, "Failed", reason="no capacity")
+    cloud.refuse("DeleteEndpoint", "ValidationException", "Cannot delete in-progress endpoint")
+
+    with pytest.raises(Problem, match=r"no capacity.*still there, and not done: delete_endpoint fraud-detect"):
+        deploy.deploy(PLAIN, cloud.session)
+
+    assert len(cloud.names()["configs"]) == len(cloud.names()["models"]) == 1
+
+
+def test_an_alarm_that_was_there_comes_back(cloud: Cloud) -> None:
+    """A run that fails puts an alarm of that name back as it was."""
+    deploy.deploy(PLAIN, cloud.session)
+    mine = {"Namespace": "Mine", "MetricName": "m", "Period": 60, "EvaluationPeriods": 1, "Statistic": "Sum"}
+    mine |= {"ComparisonOperator": "GreaterThanThreshold", "Threshold": 7.0}
+    cloud.client("cloudwatch").put_metric_alarm(AlarmName="fraud-detect-all-5xx", **mine)
+    cloud.refuse("UpdateEndpoint", "ValidationException", "no")
+
+    with pytest.raises(Problem, match="no"):
+        deploy.deploy(later(FULL), cloud.session)
+
+    alarms = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert [(alarm["AlarmName"], alarm["Threshold"]) for alarm in alarms] == [("fraud-detect-all-5xx", 7.0)]
+
+
+def test_update_keeps_what_serves(cloud: Cloud) -> None:
+    """An update makes new things, moves the endpoint to them, and deletes nothing."""
+    deploy.deploy(PLAIN, cloud.session)
+    updating(cloud)
+
+    deploy.deploy(later(PLAIN, rollout=replace(GUARDED, traffic="canary")), cloud.session)
+
+    assert len(cloud.names()["configs"]) == len(cloud.names()["models"]) == 2
+    assert not [name for name in cloud.changes() if name.startswith("Delete")]
+    policy = cloud.asked("UpdateEndpoint")["DeploymentConfig"]
+    assert policy["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"] == "CANARY"
+    alarms = [alarm["AlarmName"] for alarm in policy["AutoRollbackConfiguration"]["Alarms"]]
+    assert alarms == ["fraud-detect-all-5xx", "fraud-detect-all-latency"]
+
+
+def test_update_of_a_scaled_endpoint_keeps_its_instances(cloud: Cloud) -> None:
+    """Where AWS chooses the number of instances, an update does not set it back."""
+    deploy.deploy(FULL, cloud.session)
+    updating(cloud)
+
+    deploy.deploy(later(PLAIN), cloud.session)
+
+    asked = cloud.asked("UpdateEndpoint")
+    assert asked["RetainAllVariantProperties"] is True
+    kept = {told["VariantPropertyType"] for told in asked["ExcludeRetainedVariantProperties"]}
+    assert kept == {"DesiredWeight", "DataCaptureConfig"}
+
+
+def test_a_rolled_back_update_is_undone(cloud: Cloud) -> None:
+    """Where AWS goes back to the old configuration, the new one goes, and the run fails with the reason."""
+    deploy.deploy(PLAIN, cloud.session)
+    before = cloud.names()
+    updating(cloud, rolls_back=True)
+    becomes(cloud, "Updating", "InService", reason="Alarm fraud-detect-all-5xx was in alarm")
+
+    with pytest.raises(Problem, match="was rolled back to fraud-detect-20261121-1200-abcd: Alarm fraud-detect-all-5xx"):
+        deploy.deploy(later(PLAIN, rollout=GUARDED), cloud.session)
+
+    assert cloud.names() == before
+
+
+@pytest.mark.parametrize("status", ["UpdateRollbackFailed", "Failed"])
+def test_an_update_that_hangs_between_deletes_nothing(cloud: Cloud, status: str) -> None:
+    """Where an endpoint may serve both configurations, none is deleted under it."""
+    deploy.deploy(PLAIN, cloud.session)
+    updating(cloud)
+    becomes(cloud, "Updating", status, reason="no capacity")
+
+    with pytest.raises(Problem, match=f"is {status}: no capacity"):
+        deploy.deploy(later(PLAIN), cloud.session)
+
+    assert len(cloud.names()["configs"]) == len(cloud.names()["models"]) == 2
+
+
+def test_scaling_of_an_updated_endpoint_comes_back(cloud: Cloud) -> None:
+    """Where scaling fails after an update, the endpoint serves what is new, and scales as it did."""
+    deploy.deploy(FULL, cloud.session)
+    updating(cloud)
+    cloud.refuse("PutScalingPolicy", "ValidationException", "no")
+
+    with pytest.raises(Problem, match="serves fraud-detect-20261122-0900-efgh, but its scaling is as it was"):
+        deploy.deploy(later(FULL, scaling=Scaling(2, 9, 500)), cloud.session)
+
+    scaling = cloud.client("application-autoscaling")
+    (target,) = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
+
+
+@pytest.mark.parametrize("is_update", [False, True], ids=["create", "update"])
+def test_ctrl_c(cloud: Cloud, is_update: bool) -> None:
+    """Ctrl-C undoes a creation, leaves an update to AWS, and ends with code 130 and no traceback."""
+    if is_update:
+        deploy.deploy(PLAIN, cloud.session)
+    updating(cloud)
+
+    def interrupt(asked: Mapping[str, Any]) -> None:
+        if any(asked.operation in LAUNCHES for asked in cloud.requests):
+            raise KeyboardInterrupt
+
+    cloud.requests.clear()
+    cloud.answers["DescribeEndpoint"] = interrupt
+    done = run(main, *OPTIONS, *(["--update"] if is_update else []))
+
+    assert done.exit_code == 130
+    assert done.stderr.splitlines()[-1] == "stopped"
+    assert ("goes on in AWS" in done.stderr) == is_update
+    assert (cloud.names() == NOTHING) == (not is_update)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(["--endpoint", "fraud_1"], 'name "fraud_1": letters, digits and hyphens', id="name"),
+        pytest.param(["--serverless", "3000"], "--serverless 3000: 1024, 2048", id="memory"),
+        pytest.param(
+            ["--serverless", "2048", "--capture", f"s3://{BUCKET}/c", "--scale", "1:2", "--network-isolation"],
+            "a serverless endpoint has no --network-isolation, --capture, --scale",
+            id="serverless lacks it",
+        ),
+        pytest.param(["--subnet", "subnet-1"], "both --subnet and --security-group", id="half a network"),
+        pytest.param(["--scale", "4:1"], "--scale 4:1: from 1 on, the lower number first", id="scale"),
+        pytest.param(["--scale", "0:1"], "--scale 0:1: from 1 on", id="scale to none"),
+        pytest.param(["--traffic", "canary"], "2 instances for all", id="canary of one"),
+        pytest.param(["--traffic", "linear", "--step", "60"], "--step 60: 10 to 50 per cent", id="step"),
+        pytest.param(["--image", "xgboost:latest"], 'image "xgboost:latest" is not in ECR', id="image"),
+        pytest.param(["--role", "fraud"], 'role "fraud" is not the ARN of a role', id="role"),
+        pytest.param(["--model-data", "model.tar.gz"], '"model.tar.gz" is not an S3 URI', id="model"),
+        pytest.param(["--shadow", f"all={MODEL_DATA}"], 'variant "all" is there twice', id="shadow of itself"),
+        pytest.param(["--no-wait", "--scale", "1:2"], "--scale takes --wait", id="scale unseen"),
+    ],
+)
+def test_what_aws_would_refuse_is_said_first(cloud: Cloud, options: list[str], said: str) -> None:
+    """What SageMaker would refuse is told in one line before anything is made."""
+    done = run(main, *OPTIONS, *options)
+
+    assert done.exit_code == 1, done.output
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert cloud.requests == []
+
+
+@pytest.mark.parametrize(
+    ("is_there", "options", "said"),
+    [
+        pytest.param(True, [], '"fraud-detect" exists already (InService): pass --update', id="taken"),
+        pytest.param(
+            False, ["--update"], '"fraud-detect" does not exist in eu-west-1: leave out --update', id="absent"
+        ),
+        pytest.param(
+            True,
+            ["--update", "--traffic", "canary", "--variant", f"b={MODEL_DATA},instances=2"],
+            "needs the variants that serve now, all; these are b",
+            id="other variants",
+        ),
+    ],
+)
+def test_name(cloud: Cloud, is_there: bool, options: list[str], said: str) -> None:
+    """A name that is taken, or is not there to be updated, is told before anything is made."""
+    if is_there:
+        deploy.deploy(PLAIN, cloud.session)
+    cloud.requests.clear()
+    given = OPTIONS[:-2] if "--variant" in options else OPTIONS
+
+    done = run(main, *given, *options)
+
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert cloud.changes() == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(["--variant", f"b={MODEL_DATA}"], id="two ways"),
+        pytest.param(["--scale", "many"], id="no range"),
+        pytest.param(["--env", "A-B=1"], id="no variable"),
+        pytest.param(["--tag", "alone"], id="no pair"),
+        pytest.param(["--serverless", "2048", "--async-output", f"s3://{BUCKET}/o"], id="two kinds"),
+        pytest.param(["--shadow", f"s={MODEL_DATA},weihgt=1"], id="unknown size"),
+    ],
+)
+def test_usage(cloud: Cloud, options: list[str]) -> None:
+    """What the command line cannot mean ends it with code 2 and a line on what it takes."""
+    done = run(main, *OPTIONS, *options)
+
+    assert done.exit_code == 2
+    assert "Error: " in done.stderr
+    assert cloud.requests == []
