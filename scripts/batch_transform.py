@@ -11,7 +11,7 @@ import aws
 import aws_checks
 import batch_options
 from aws import Problem
-from aws_calls import Call, Journal, send, show, wait
+from aws_calls import Call, Journal, show, wait
 from batch_shape import Transform
 from endpoint_calls import tag_list
 
@@ -69,14 +69,19 @@ def transform(job: Transform, session: boto3.Session, *, model: Call | None = No
         if model:
             journal.make(model)
         journal.make(call)
-    if is_waiting:
-        try:
-            _await(job, session)
-        except KeyboardInterrupt:
-            click.echo(f"the job goes on in AWS; {_stop_line(job, session)} ends it", err=True)
-            raise
-        if model and model.undo:
-            send(session, model.undo)
+    if not is_waiting:
+        return job.output
+    try:
+        described = _await(job, session)
+    except KeyboardInterrupt:
+        stop = f"aws sagemaker stop-transform-job --region {session.region_name} --transform-job-name {job.name}"
+        click.echo(f"the job goes on in AWS; this ends it: {stop}", err=True)
+        raise
+    journal.undo()
+    if (status := described["TransformJobStatus"]) != "Completed":
+        reason = described.get("FailureReason") or "AWS gives no reason"
+        logs = f"aws logs tail /aws/sagemaker/TransformJobs --log-stream-name-prefix {job.name}"
+        raise Problem(f"job {job.name} is {status}: {reason}; the container's words: {logs}")
     return job.output
 
 
@@ -113,22 +118,15 @@ def _check(job: Transform) -> None:
         raise Problem(f"{len(job.environment)} environment variables: a batch job has at most {ENVIRONMENT_ENTRIES}")
 
 
-def _await(job: Transform, session: boto3.Session) -> None:
+def _await(job: Transform, session: boto3.Session) -> dict[str, Any]:
     sagemaker = aws.client(session, "sagemaker")
     with aws.one_line():
-        described = wait(
+        described: dict[str, Any] = wait(
             lambda: sagemaker.describe_transform_job(TransformJobName=job.name),
             lambda told: str(told["TransformJobStatus"]),
             {"InProgress", "Stopping"},
         )
-    if described["TransformJobStatus"] != "Completed":
-        reason = described.get("FailureReason") or "AWS gives no reason"
-        logs = f"aws logs tail /aws/sagemaker/TransformJobs --log-stream-name-prefix {job.name}"
-        raise Problem(f"job {job.name} is {described['TransformJobStatus']}: {reason}; the container's words: {logs}")
-
-
-def _stop_line(job: Transform, session: boto3.Session) -> str:
-    return f"aws sagemaker stop-transform-job --region {session.region_name} --transform-job-name {job.name}"
+    return described
 
 
 @click.command(cls=aws.Script)

@@ -64,7 +64,6 @@ def request(job: Training) -> dict[str, Any]:
     placement = job.placement
     told = {
         "TrainingJobName": f"{job.name}-{TIME}",
-        "HyperParameters": dict(job.hyperparameters),
         "AlgorithmSpecification": {
             "TrainingImage": job.image,
             "TrainingInputMode": "File",
@@ -72,7 +71,9 @@ def request(job: Training) -> dict[str, Any]:
         },
         "RoleArn": placement.role,
         "InputDataConfig": [_channel(job, channel) for channel in job.channels],
-        "OutputDataConfig": _given({"S3OutputPath": output(job), "KmsKeyId": placement.kms_key}),
+        "OutputDataConfig": _given(
+            {"S3OutputPath": output(job), "KmsKeyId": placement.kms_key, "CompressionType": "GZIP"}
+        ),
         "ResourceConfig": _given(
             {
                 "InstanceType": job.instance_type,
@@ -94,7 +95,7 @@ def request(job: Training) -> dict[str, Any]:
         "CheckpointConfig": job.checkpoints and {"S3Uri": job.checkpoints, "LocalPath": CHECKPOINTS},
         "Environment": dict(placement.environment),
     }
-    return _given(told)
+    return _given(told) | {"HyperParameters": dict(job.hyperparameters)}
 
 
 def output(job: Training) -> str:

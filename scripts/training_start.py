@@ -27,7 +27,8 @@ def make_trainer(job: Training, session: boto3.Session) -> Any:
     """Return the SDK's ModelTrainer for a job, for those who want to change it. Raises Problem without the SDK."""
     try:
         from sagemaker.core.helper.session_helper import Session  # noqa: PLC0415 - slow, and not always there
-        from sagemaker.train import ModelTrainer, configs  # noqa: PLC0415
+        from sagemaker.core.training import configs  # noqa: PLC0415
+        from sagemaker.train import ModelTrainer  # noqa: PLC0415
     except ImportError as error:
         raise Problem(f"SageMaker's SDK v3 is missing ({error}): pip install -r requirements-aws.lock") from error
     placement, kms = job.placement, {"kms_key_id": job.placement.kms_key} if job.placement.kms_key else {}
@@ -54,7 +55,7 @@ def make_trainer(job: Training, session: boto3.Session) -> Any:
 
 
 def _compute(job: Training) -> Any:
-    from sagemaker.train.configs import Compute  # noqa: PLC0415 - slow, and not always there
+    from sagemaker.core.training.configs import Compute  # noqa: PLC0415 - slow, and not always there
 
     kms = {"volume_kms_key_id": job.placement.kms_key} if job.placement.kms_key else {}
     return Compute(
@@ -67,7 +68,7 @@ def _compute(job: Training) -> Any:
 
 
 def _networking(job: Training) -> Any:
-    from sagemaker.train.configs import Networking  # noqa: PLC0415 - slow, and not always there
+    from sagemaker.core.training.configs import Networking  # noqa: PLC0415 - slow, and not always there
 
     placement = job.placement
     vpc = {"subnets": list(placement.subnets), "security_group_ids": list(placement.security_groups)}
@@ -75,7 +76,7 @@ def _networking(job: Training) -> Any:
 
 
 def _inputs(job: Training) -> list[Any]:
-    from sagemaker.train.configs import InputData  # noqa: PLC0415 - slow, and not always there
+    from sagemaker.core.training.configs import InputData  # noqa: PLC0415 - slow, and not always there
 
     return [
         InputData(channel_name=channel, data_source=job.source(channel), content_type="text/csv")
