@@ -1,15 +1,12 @@
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from moto.sagemaker.models import sagemaker_backends
 
 import deploy
 from aws import Problem
 from deploy import main
-from endpoint_shape import Asynchronous, Capture, Endpoint, Placement, Rollout, Scaling, Serverless, Variant
+from endpoint_shape import Asynchronous, Capture, Endpoint, Placement, Scaling, Serverless
 from tests.aws_world import (
     ACCOUNT,
     BUCKET,
@@ -23,47 +20,7 @@ from tests.aws_world import (
     run,
     shape_of,
 )
-
-ONE = Variant("all", IMAGE, MODEL_DATA, instances=2)
-PLAIN = Endpoint("fraud-detect", "20261121-1200-abcd", [ONE], Placement(ROLE))
-GUARDED = Rollout(errors_above=5, latency_ms_above=200)
-FULL = replace(PLAIN, rollout=GUARDED, scaling=Scaling(1, 4, 1000))
-OPTIONS = ("--endpoint", "fraud-detect", "--image", IMAGE, "--role", ROLE, "--model-data", MODEL_DATA)
-LAUNCHES = ("CreateEndpoint", "UpdateEndpoint")
-NOTHING: dict[str, list[str]] = {"endpoints": [], "configs": [], "models": [], "alarms": [], "scaled": []}
-
-
-def later(endpoint: Endpoint, **changes: Any) -> Endpoint:
-    """Return the same endpoint for an update, whose names are new."""
-    return replace(endpoint, suffix="20261122-0900-efgh", is_update=True, **changes)
-
-
-def updating(cloud: Cloud, *, rolls_back: bool = False) -> None:
-    """Let AWS update endpoints, which moto cannot: to the configuration asked for, or back to the old one."""
-
-    def update(asked: Mapping[str, Any]) -> dict[str, Any]:
-        endpoint = sagemaker_backends[ACCOUNT][REGION].endpoints[asked["EndpointName"]]
-        if not rolls_back:
-            endpoint.endpoint_config_name = asked["EndpointConfigName"]
-        return {"EndpointArn": endpoint.arn}
-
-    cloud.answers["UpdateEndpoint"] = update
-
-
-def becomes(cloud: Cloud, *statuses: str, reason: str = "") -> None:
-    """Let the endpoint of a run have one status after the other, the last for ever; before, there is none."""
-    left: Iterator[str] = iter(statuses)
-    now, before = [""], len(cloud.requests)
-
-    def describe(asked: Mapping[str, Any]) -> dict[str, Any] | None:
-        endpoint = sagemaker_backends[ACCOUNT][REGION].endpoints.get(asked["EndpointName"])
-        if not endpoint or not any(asked.operation in LAUNCHES for asked in cloud.requests[before:]):
-            return None
-        now[0] = next(left, now[0])
-        told = {"EndpointStatus": now[0], "EndpointConfigName": endpoint.endpoint_config_name}
-        return told | {"FailureReason": reason, "EndpointName": asked["EndpointName"]}
-
-    cloud.answers["DescribeEndpoint"] = describe
+from tests.endpoints import FULL, GUARDED, NOTHING, ONE, OPTIONS, PLAIN, becomes, later
 
 
 def test_make(cloud: Cloud) -> None:
@@ -202,110 +159,6 @@ def test_what_cannot_be_undone_is_told(cloud: Cloud) -> None:
         deploy.deploy(PLAIN, cloud.session)
 
     assert len(cloud.names()["configs"]) == len(cloud.names()["models"]) == 1
-
-
-def test_an_alarm_that_was_there_comes_back(cloud: Cloud) -> None:
-    """A run that fails puts an alarm of that name back as it was."""
-    deploy.deploy(PLAIN, cloud.session)
-    mine = {"Namespace": "Mine", "MetricName": "m", "Period": 60, "EvaluationPeriods": 1, "Statistic": "Sum"}
-    mine |= {"ComparisonOperator": "GreaterThanThreshold", "Threshold": 7.0}
-    cloud.client("cloudwatch").put_metric_alarm(AlarmName="fraud-detect-all-5xx", **mine)
-    cloud.refuse("UpdateEndpoint", "ValidationException", "no")
-
-    with pytest.raises(Problem, match="no"):
-        deploy.deploy(later(FULL), cloud.session)
-
-    alarms = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert [(alarm["AlarmName"], alarm["Threshold"]) for alarm in alarms] == [("fraud-detect-all-5xx", 7.0)]
-
-
-def test_update_keeps_what_serves(cloud: Cloud) -> None:
-    """An update makes new things, moves the endpoint to them, and deletes nothing."""
-    deploy.deploy(PLAIN, cloud.session)
-    updating(cloud)
-
-    deploy.deploy(later(PLAIN, rollout=replace(GUARDED, traffic="canary")), cloud.session)
-
-    assert len(cloud.names()["configs"]) == len(cloud.names()["models"]) == 2
-    assert not [name for name in cloud.changes() if name.startswith("Delete")]
-    policy = cloud.asked("UpdateEndpoint")["DeploymentConfig"]
-    assert policy["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"] == "CANARY"
-    alarms = [alarm["AlarmName"] for alarm in policy["AutoRollbackConfiguration"]["Alarms"]]
-    assert alarms == ["fraud-detect-all-5xx", "fraud-detect-all-latency"]
-
-
-def test_update_of_a_scaled_endpoint_keeps_its_instances(cloud: Cloud) -> None:
-    """Where AWS chooses the number of instances, an update does not set it back."""
-    deploy.deploy(FULL, cloud.session)
-    updating(cloud)
-
-    deploy.deploy(later(PLAIN), cloud.session)
-
-    asked = cloud.asked("UpdateEndpoint")
-    assert asked["RetainAllVariantProperties"] is True
-    kept = {told["VariantPropertyType"] for told in asked["ExcludeRetainedVariantProperties"]}
-    assert kept == {"DesiredWeight", "DataCaptureConfig"}
-
-
-def test_a_rolled_back_update_is_undone(cloud: Cloud) -> None:
-    """Where AWS goes back to the old configuration, the new one goes, and the run fails with the reason."""
-    deploy.deploy(PLAIN, cloud.session)
-    before = cloud.names()
-    updating(cloud, rolls_back=True)
-    becomes(cloud, "Updating", "InService", reason="Alarm fraud-detect-all-5xx was in alarm")
-
-    with pytest.raises(Problem, match="was rolled back to fraud-detect-20261121-1200-abcd: Alarm fraud-detect-all-5xx"):
-        deploy.deploy(later(PLAIN, rollout=GUARDED), cloud.session)
-
-    assert cloud.names() == before
-
-
-@pytest.mark.parametrize("status", ["UpdateRollbackFailed", "Failed"])
-def test_an_update_that_hangs_between_deletes_nothing(cloud: Cloud, status: str) -> None:
-    """Where an endpoint may serve both configurations, none is deleted under it."""
-    deploy.deploy(PLAIN, cloud.session)
-    updating(cloud)
-    becomes(cloud, "Updating", status, reason="no capacity")
-
-    with pytest.raises(Problem, match=f"is {status}: no capacity"):
-        deploy.deploy(later(PLAIN), cloud.session)
-
-    assert len(cloud.names()["configs"]) == len(cloud.names()["models"]) == 2
-
-
-def test_scaling_of_an_updated_endpoint_comes_back(cloud: Cloud) -> None:
-    """Where scaling fails after an update, the endpoint serves what is new, and scales as it did."""
-    deploy.deploy(FULL, cloud.session)
-    updating(cloud)
-    cloud.refuse("PutScalingPolicy", "ValidationException", "no")
-
-    with pytest.raises(Problem, match="serves fraud-detect-20261122-0900-efgh, but its scaling is as it was"):
-        deploy.deploy(later(FULL, scaling=Scaling(2, 9, 500)), cloud.session)
-
-    scaling = cloud.client("application-autoscaling")
-    (target,) = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
-    assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
-
-
-@pytest.mark.parametrize("is_update", [False, True], ids=["create", "update"])
-def test_ctrl_c(cloud: Cloud, is_update: bool) -> None:
-    """Ctrl-C undoes a creation, leaves an update to AWS, and ends with code 130 and no traceback."""
-    if is_update:
-        deploy.deploy(PLAIN, cloud.session)
-    updating(cloud)
-
-    def interrupt(asked: Mapping[str, Any]) -> None:
-        if any(asked.operation in LAUNCHES for asked in cloud.requests):
-            raise KeyboardInterrupt
-
-    cloud.requests.clear()
-    cloud.answers["DescribeEndpoint"] = interrupt
-    done = run(main, *OPTIONS, *(["--update"] if is_update else []))
-
-    assert done.exit_code == 130
-    assert done.stderr.splitlines()[-1] == "stopped"
-    assert ("goes on in AWS" in done.stderr) == is_update
-    assert (cloud.names() == NOTHING) == (not is_update)
 
 
 @pytest.mark.parametrize(
