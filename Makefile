@@ -48,7 +48,7 @@ image: ## build the image as fraud-detect
 
 container: .venv/aws ## run the tests of the built image; needs a Docker engine
 	@echo "==> running the container tests"
-	@$(BIN)/pytest tests/container
+	@$(BIN)/pytest tests/container tests/unit/test_train_job.py tests/unit/test_policies.py
 
 benchmark: .venv/dev ## measure training and serving against their floors
 	@$(BIN)/python benchmarks/training.py && $(BIN)/python benchmarks/serving.py && $(BIN)/python benchmarks/stages.py

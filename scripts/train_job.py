@@ -14,7 +14,7 @@ from aws_calls import Call, show, wait
 from aws_files import Upload, upload
 from fraud.errors import FraudError
 from training_shape import Training, request, uploads
-from training_start import start
+from training_start import make_trainer, start
 
 BUSY = {"InProgress", "Stopping"}
 
@@ -32,9 +32,10 @@ def train(job: Training, session: boto3.Session, *, is_waiting: bool = True) -> 
     """
     check(job)
     check_world(job, session)
+    trainer = make_trainer(job, session)
     for file in uploads(job):
         upload(session, file, job.placement.kms_key)
-    name = start(job, session)
+    name = start(trainer, job)
     click.echo(f"  {name}", err=True)
     if not is_waiting:
         return {"job": name}

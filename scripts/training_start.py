@@ -15,9 +15,8 @@ from training_shape import Training
 SDK_SETTINGS = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
 
 
-def start(job: Training, session: boto3.Session) -> str:
-    """Start the job, and return its name; every channel is in S3 by now."""
-    trainer = make_trainer(job, session)
+def start(trainer: Any, job: Training) -> str:
+    """Start the job with the SDK's ModelTrainer, and return its name; every channel is in S3 by now."""
     with _role_as_it_is():
         trainer.train(input_data_config=_inputs(job), wait=False, logs=False)
     return str(trainer._latest_training_job.training_job_name)  # the SDK tells it nowhere else

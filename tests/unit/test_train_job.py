@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -205,6 +206,16 @@ def test_what_would_fail_is_said_first(cloud: Cloud, options: list[str], said: s
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert cloud.requests == []
+
+
+def test_without_the_sdk(cloud: Cloud, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where SageMaker's SDK is not installed, it says how to install it, before it uploads."""
+    monkeypatch.setitem(sys.modules, "sagemaker.train", None)
+
+    with pytest.raises(Problem, match=r"SDK v3 is missing .*: pip install -r requirements-aws.lock"):
+        train_job.train(replace(PLAIN, channels={"train": str(rows)}), cloud.session)
+
+    assert cloud.changes() == []
 
 
 def test_rows_that_are_not_there(cloud: Cloud) -> None:
