@@ -109,6 +109,11 @@ def code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def is_refusal(error: Exception) -> bool:
+    """Tell whether AWS surely did nothing; after a 5xx or a silence it may have."""
+    return isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500
+
+
 def is_absent(error: ClientError) -> bool:
     """Tell whether AWS says that there is no such thing."""
     said = str(error)

@@ -54,8 +54,8 @@ class Journal:
             self.undos.append(call.undo)
         try:
             answer = send(self.session, call)
-        except ClientError:
-            if call.undo:
+        except ClientError as error:
+            if call.undo and aws.is_refusal(error):
                 self.undos.pop()
             raise
         click.echo(f"  {call.subject}", err=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import boto3
 import click
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 import aws
 import aws_checks
@@ -76,9 +76,7 @@ def update(endpoint: Endpoint, session: boto3.Session, *, is_waiting: bool) -> N
     journal = Journal(session)
     with journal.undone_on_failure():
         _make([*endpoint_calls.making(endpoint), *endpoint_calls.alarms(endpoint)], journal)
-        journal.make(endpoint_calls.launch(endpoint, keep_counts=_is_scaled(endpoint, session)))
-        # From here on AWS works on it, with us or without: nothing may be deleted under it.
-        made, journal.undos = journal.undos, []
+        made = _begin_update(endpoint, journal)
         if not is_waiting:
             return
         try:
@@ -120,6 +118,21 @@ def _check_update(endpoint: Endpoint, session: boto3.Session) -> None:
             f"--traffic {endpoint.rollout.traffic} needs the variants that serve now, {', '.join(sorted(old))}; "
             f"these are {', '.join(sorted(new))}"
         )
+
+
+def _begin_update(endpoint: Endpoint, journal: Journal) -> list[Call]:
+    """Let AWS begin, and return what would undo this run: nothing may be deleted under an update."""
+    launch = endpoint_calls.launch(endpoint, keep_counts=_is_scaled(endpoint, journal.session))
+    made, journal.undos = journal.undos, []
+    try:
+        journal.make(launch)
+    except (BotoCoreError, ClientError) as error:
+        if aws.is_refusal(error):
+            journal.undos = made
+            raise
+        look = f"aws sagemaker describe-endpoint --endpoint-name {endpoint.name}"
+        raise Problem(f"{aws.explain(error)}; the update may have begun, and nothing is undone: {look}") from error
+    return made
 
 
 def _await(endpoint: Endpoint, session: boto3.Session) -> None:

@@ -96,12 +96,13 @@ class Cloud:
         told = self.answers[model.name](context["asked"]) if model.name in self.answers else None
         if told is None:
             return None
-        return SimpleNamespace(status_code=400 if "Error" in told else 200, headers={}), told
+        status = told.get("ResponseMetadata", {}).get("HTTPStatusCode", 200)
+        return SimpleNamespace(status_code=status, headers={}), told
 
 
-def refusal(code: str, message: str) -> dict[str, Any]:
+def refusal(code: str, message: str, status: int = 400) -> dict[str, Any]:
     """Return an answer of AWS that says no."""
-    return {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    return {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
 
 
 def disagreements(shape: Any, value: Any) -> Iterator[str]:

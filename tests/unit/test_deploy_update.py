@@ -3,12 +3,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 import deploy
 from aws import Problem
 from deploy import main
 from endpoint_shape import Scaling
-from tests.aws_world import Cloud, run
+from tests.aws_world import Cloud, refusal, run
 from tests.endpoints import FULL, GUARDED, LAUNCHES, NOTHING, OPTIONS, PLAIN, becomes, later, updating
 
 
@@ -114,3 +115,32 @@ def test_ctrl_c(cloud: Cloud, is_update: bool) -> None:
     assert done.stderr.splitlines()[-1] == "stopped"
     assert ("goes on in AWS" in done.stderr) == is_update
     assert (cloud.names() == NOTHING) == (not is_update)
+
+
+@pytest.mark.parametrize("silence", [True, False], ids=["no answer", "5xx"])
+def test_an_update_that_may_have_begun_deletes_nothing(cloud: Cloud, silence: bool) -> None:
+    """Where AWS does not say whether it has begun, what it may be serving by now is not deleted."""
+    deploy.deploy(PLAIN, cloud.session)
+
+    def break_off(_: Mapping[str, Any]) -> dict[str, Any]:
+        if silence:
+            raise ReadTimeoutError(endpoint_url="https://x")
+        return refusal("InternalFailure", "oh", status=500)
+
+    cloud.answers["UpdateEndpoint"] = break_off
+    with pytest.raises(Problem, match="the update may have begun, and nothing is undone: aws sagemaker describe"):
+        deploy.deploy(later(PLAIN), cloud.session)
+
+    assert len(cloud.names()["configs"]) == len(cloud.names()["models"]) == 2
+
+
+def test_an_update_that_is_refused_is_undone(cloud: Cloud) -> None:
+    """Where AWS refuses an update, what the run made goes, and what serves stays."""
+    deploy.deploy(PLAIN, cloud.session)
+    before = cloud.names()
+    cloud.refuse("UpdateEndpoint", "ResourceLimitExceeded", "The account-level service limit is 1")
+
+    with pytest.raises(Problem, match="service limit is 1: ask for more"):
+        deploy.deploy(later(PLAIN), cloud.session)
+
+    assert cloud.names() == before
