@@ -13,7 +13,7 @@ import batch_options
 from aws import Problem
 from aws_calls import Call, Journal, show, wait
 from batch_shape import Transform
-from endpoint_calls import tag_list
+from endpoint_calls import given, tag_list
 
 MOST_MB_AT_ONCE = 100
 ENVIRONMENT_ENTRIES = 16
@@ -22,39 +22,43 @@ ENVIRONMENT_ENTRIES = 16
 def job_call(job: Transform) -> Call:
     """Return the call that starts the job. Raises Problem for what SageMaker would refuse."""
     _check(job)
-    output = {"S3OutputPath": job.output, "Accept": job.accept, "AssembleWith": job.assemble, "KmsKeyId": job.kms_key}
+    client = {"InvocationsTimeoutInSeconds": job.timeout_seconds, "InvocationsMaxRetries": job.retries}
+    machines = {"InstanceType": job.instance_type, "InstanceCount": job.instances, "VolumeKmsKeyId": job.kms_key}
     parameters = {
         "TransformJobName": job.name,
         "ModelName": job.model,
         "BatchStrategy": job.strategy,
         "MaxPayloadInMB": job.max_payload_mb,
         "MaxConcurrentTransforms": job.max_concurrent,
-        "ModelClientConfig": _given(
-            {"InvocationsTimeoutInSeconds": job.timeout_seconds, "InvocationsMaxRetries": job.retries}
-        ),
+        "ModelClientConfig": client,
         "Environment": dict(job.environment),
-        "TransformInput": _given(
-            {
-                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": job.source}},
-                "ContentType": job.content_type,
-                "CompressionType": job.compression,
-                "SplitType": job.split,
-            }
-        ),
-        "TransformOutput": _given(output),
-        "TransformResources": _given(
-            {"InstanceType": job.instance_type, "InstanceCount": job.instances, "VolumeKmsKeyId": job.kms_key}
-        ),
-        "DataProcessing": _given(
-            {
-                "InputFilter": job.input_filter,
-                "OutputFilter": job.output_filter,
-                "JoinSource": "Input" if job.join else None,
-            }
-        ),
+        "TransformResources": machines,
         "Tags": tag_list(job.tags),
     }
-    return Call("sagemaker", "create_transform_job", _given(parameters))
+    return Call("sagemaker", "create_transform_job", given(parameters | _files(job)))
+
+
+def _files(job: Transform) -> dict[str, Any]:
+    joined = "Input" if job.join else None
+    return {
+        "TransformInput": {
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": job.source}},
+            "ContentType": job.content_type,
+            "CompressionType": job.compression,
+            "SplitType": job.split,
+        },
+        "TransformOutput": {
+            "S3OutputPath": job.output,
+            "Accept": job.accept,
+            "AssembleWith": job.assemble,
+            "KmsKeyId": job.kms_key,
+        },
+        "DataProcessing": {
+            "InputFilter": job.input_filter,
+            "OutputFilter": job.output_filter,
+            "JoinSource": joined,
+        },
+    }
 
 
 def transform(job: Transform, session: boto3.Session, *, model: Call | None = None, is_waiting: bool = True) -> str:
@@ -78,10 +82,7 @@ def transform(job: Transform, session: boto3.Session, *, model: Call | None = No
         click.echo(f"the job goes on in AWS; this ends it: {stop}", err=True)
         raise
     journal.undo()
-    if (status := described["TransformJobStatus"]) != "Completed":
-        reason = described.get("FailureReason") or "AWS gives no reason"
-        logs = f"aws logs tail /aws/sagemaker/TransformJobs --log-stream-name-prefix {job.name}"
-        raise Problem(f"job {job.name} is {status}: {reason}; the container's words: {logs}")
+    _check_end(job, described)
     return job.output
 
 
@@ -100,11 +101,6 @@ def check_world(job: Transform, session: boto3.Session, model: Call | None) -> N
     aws_checks.check_bucket(session, job.output)
 
 
-def _given(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what nobody asked for."""
-    return {name: value for name, value in told.items() if value not in (None, {}, "None")}
-
-
 def _check(job: Transform) -> None:
     for uri in (job.source, job.output):
         aws_checks.bucket_and_key(uri)
@@ -116,6 +112,13 @@ def _check(job: Transform) -> None:
         raise Problem(f"--join takes one type for both: the input is {job.content_type}, the output {job.accept}")
     if len(job.environment) > ENVIRONMENT_ENTRIES:
         raise Problem(f"{len(job.environment)} environment variables: a batch job has at most {ENVIRONMENT_ENTRIES}")
+
+
+def _check_end(job: Transform, described: Mapping[str, Any]) -> None:
+    if (status := described["TransformJobStatus"]) != "Completed":
+        reason = described.get("FailureReason") or "AWS gives no reason"
+        logs = f"aws logs tail /aws/sagemaker/TransformJobs --log-stream-name-prefix {job.name}"
+        raise Problem(f"job {job.name} is {status}: {reason}; the container's words: {logs}")
 
 
 def _await(job: Transform, session: boto3.Session) -> dict[str, Any]:

@@ -15,6 +15,12 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
+def given(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what nobody asked for, in what lies within too."""
+    inner = {name: given(value) if isinstance(value, dict) else value for name, value in told.items()}
+    return {name: value for name, value in inner.items() if value not in (None, {})}
+
+
 def model_call(name: str, variant: Variant, placement: Placement, tags: Mapping[str, str]) -> Call:
     """Return the call that makes a SageMaker model of an image and an artefact."""
     container: dict[str, Any] = {"Image": variant.image, "ModelDataUrl": variant.model_data}

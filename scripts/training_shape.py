@@ -8,7 +8,7 @@ from typing import Any
 
 from aws import Problem
 from aws_files import Upload
-from endpoint_calls import tag_list
+from endpoint_calls import given, tag_list
 from endpoint_shape import Placement
 
 SPECIFICATION = Path(__file__).parents[1] / "deploy" / "algorithm.json"
@@ -62,40 +62,32 @@ def uploads(job: Training) -> list[Upload]:
 def request(job: Training) -> dict[str, Any]:
     """Return what `CreateTrainingJob` is asked, as the SDK asks it."""
     placement = job.placement
+    image = {"TrainingImage": job.image, "TrainingInputMode": "File", "MetricDefinitions": metric_definitions()}
     told = {
         "TrainingJobName": f"{job.name}-{TIME}",
-        "AlgorithmSpecification": {
-            "TrainingImage": job.image,
-            "TrainingInputMode": "File",
-            "MetricDefinitions": metric_definitions(),
-        },
+        "AlgorithmSpecification": image,
         "RoleArn": placement.role,
         "InputDataConfig": [_channel(job, channel) for channel in job.channels],
-        "OutputDataConfig": _given(
-            {"S3OutputPath": output(job), "KmsKeyId": placement.kms_key, "CompressionType": "GZIP"}
-        ),
-        "ResourceConfig": _given(
-            {
-                "InstanceType": job.instance_type,
-                "InstanceCount": 1,
-                "VolumeSizeInGB": job.volume_gb,
-                "VolumeKmsKeyId": placement.kms_key,
-            }
-        ),
+        "OutputDataConfig": {"S3OutputPath": output(job), "KmsKeyId": placement.kms_key, "CompressionType": "GZIP"},
         "VpcConfig": placement.vpc,
-        "StoppingCondition": _given(
-            {
-                "MaxRuntimeInSeconds": job.max_run_minutes * 60,
-                "MaxWaitTimeInSeconds": job.max_wait_minutes and job.max_wait_minutes * 60,
-            }
-        ),
         "Tags": tag_list(job.tags),
         "EnableNetworkIsolation": placement.is_isolated,
         "EnableManagedSpotTraining": bool(job.max_wait_minutes),
         "CheckpointConfig": job.checkpoints and {"S3Uri": job.checkpoints, "LocalPath": CHECKPOINTS},
         "Environment": dict(placement.environment),
     }
-    return _given(told) | {"HyperParameters": dict(job.hyperparameters)}
+    return given(told | _limits(job)) | {"HyperParameters": dict(job.hyperparameters)}
+
+
+def _limits(job: Training) -> dict[str, Any]:
+    machine = {"InstanceType": job.instance_type, "InstanceCount": 1, "VolumeSizeInGB": job.volume_gb}
+    return {
+        "ResourceConfig": machine | {"VolumeKmsKeyId": job.placement.kms_key},
+        "StoppingCondition": {
+            "MaxRuntimeInSeconds": job.max_run_minutes * 60,
+            "MaxWaitTimeInSeconds": job.max_wait_minutes and job.max_wait_minutes * 60,
+        },
+    }
 
 
 def output(job: Training) -> str:
@@ -118,7 +110,3 @@ def _files(channel: str, path: Path) -> list[tuple[Path, Path]]:
     if not found:
         raise Problem(f'channel {channel}: "{path}" is no file, and no directory with files in it')
     return [(path, file) for file in found]
-
-
-def _given(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if value not in (None, {})}

@@ -30,27 +30,33 @@ def make_trainer(job: Training, session: boto3.Session) -> Any:
         from sagemaker.train import ModelTrainer  # noqa: PLC0415
     except ImportError as error:
         raise Problem(f"SageMaker's SDK v3 is missing ({error}): pip install -r requirements-aws.lock") from error
-    placement, kms = job.placement, {"kms_key_id": job.placement.kms_key} if job.placement.kms_key else {}
-    spot = {"max_wait_time_in_seconds": job.max_wait_minutes * 60} if job.max_wait_minutes else {}
     with _role_as_it_is():
         trainer = ModelTrainer(
             sagemaker_session=Session(boto_session=session, sagemaker_config=SDK_SETTINGS),
             training_image=job.image,
-            role=placement.role,
+            role=job.placement.role,
             base_job_name=job.name,
             hyperparameters=dict(job.hyperparameters),
-            environment=dict(placement.environment),
+            environment=dict(job.placement.environment),
             compute=_compute(job),
             networking=_networking(job),
-            stopping_condition=configs.StoppingCondition(max_runtime_in_seconds=job.max_run_minutes * 60, **spot),
-            output_data_config=configs.OutputDataConfig(s3_output_path=training_shape.output(job), **kms),
             checkpoint_config=configs.CheckpointConfig(s3_uri=job.checkpoints) if job.checkpoints else None,
             tags=[configs.Tag(key=key, value=value) for key, value in job.tags.items()],
+            **_limits(job),
         )
-    figures = training_shape.metric_definitions()
-    return trainer.with_metric_definitions(
-        [configs.MetricDefinition(name=figure["Name"], regex=figure["Regex"]) for figure in figures]
-    )
+    figures = [configs.MetricDefinition(name=f["Name"], regex=f["Regex"]) for f in training_shape.metric_definitions()]
+    return trainer.with_metric_definitions(figures)
+
+
+def _limits(job: Training) -> dict[str, Any]:
+    from sagemaker.core.training import configs  # noqa: PLC0415 - slow, and not always there
+
+    spot = {"max_wait_time_in_seconds": job.max_wait_minutes * 60} if job.max_wait_minutes else {}
+    kms = {"kms_key_id": job.placement.kms_key} if job.placement.kms_key else {}
+    return {
+        "stopping_condition": configs.StoppingCondition(max_runtime_in_seconds=job.max_run_minutes * 60, **spot),
+        "output_data_config": configs.OutputDataConfig(s3_output_path=training_shape.output(job), **kms),
+    }
 
 
 def _compute(job: Training) -> Any:
