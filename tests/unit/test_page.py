@@ -8,8 +8,9 @@ import matplotlib as mpl
 import pytest
 
 from fraud.bundle import ModelBundle
+from fraud.drawing import number, share
 from fraud.model.splitting import split
-from fraud.training.page import LONGEST_LABEL, MOST_BARS, number, render, share
+from fraud.training.page import LONGEST_LABEL, MOST_BARS, render
 from fraud.training.report import describe
 from tests.labelled import content, make_labelled, trainer
 

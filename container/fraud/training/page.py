@@ -1,52 +1,35 @@
 """The report as one page that loads nothing: figures by a template, curves as SVG inside it."""
 
-import io
-import json
-import re
-import warnings
 from collections.abc import Callable, Mapping
 from math import log10, nan
 from typing import Any, Final
 
-import matplotlib as mpl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter
+
+from fraud.drawing import (
+    BLUE,
+    DOT,
+    GREEN,
+    GUESSING,
+    HEIGHT_INCHES,
+    INK,
+    MUTED,
+    ORANGE,
+    RED,
+    WIDTH_INCHES,
+    environment,
+    number,
+    plain_ticks,
+    plot,
+    share,
+    svg,
+    unit_square,
+)
 
 type Document = Mapping[str, Any]
 
-INK, MUTED, LINE = "#1f2937", "#64748b", "#e2e8f0"
-BLUE, ORANGE, GREEN, RED = "#2563eb", "#c2410c", "#0f766e", "#be123c"
-STYLE: Final[Mapping[Any, Any]] = {  # matplotlib types the keys as a union of all its names
-    "axes.axisbelow": True,
-    "axes.edgecolor": "#94a3b8",
-    "axes.grid": True,
-    "axes.labelcolor": INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10,
-    "grid.color": LINE,
-    "legend.edgecolor": LINE,
-    "legend.fontsize": 9.5,
-    "legend.framealpha": 0.92,
-    "lines.linewidth": 1.8,
-    "svg.fonttype": "none",
-    "text.color": INK,
-    "text.parse_math": False,  # a "$" in a column's name is a "$"
-    "xtick.color": MUTED,
-    "xtick.major.size": 0,
-    "ytick.color": MUTED,
-    "ytick.major.size": 0,
-}
-# A dot that lies on an edge of its axes is whole.
-DOT: Final[Mapping[str, Any]] = {"clip_on": False, "zorder": 5}
-GUESSING: Final[Mapping[str, Any]] = {"color": MUTED, "linestyle": "--", "linewidth": 1.2}
-NO_METADATA: Final = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-WIDTH_INCHES, HEIGHT_INCHES = 5.2, 3.9
 MOST_BARS = 20
 LONGEST_LABEL = 24
 # Where the axes of probabilities and thresholds end; what is beyond stands at their ends.
@@ -57,58 +40,12 @@ THRESHOLD_TICKS = (1e-5, 1e-4, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
 def render(document: dict[str, Any]) -> str:
     """Return the page of a report; equal documents give equal pages."""
-    environment = Environment(
-        loader=PackageLoader("fraud", "training"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "share": share, "stated": stated}
-    template = environment.get_template("report.html.j2")
-    return template.render(document, draw=lambda name: _draw(name, document), most_bars=MOST_BARS)
-
-
-def number(value: float) -> str:
-    """Write a figure with 4 significant digits, a count with its thousands apart."""
-    if isinstance(value, int) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:#.4g}".removesuffix(".")
-
-
-def share(value: float) -> str:
-    """Write a part of 1 as a percentage."""
-    return f"{number(100 * value)}\N{NO-BREAK SPACE}%"
-
-
-def stated(value: object) -> str:
-    """Write a hyperparameter as a job states it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _draw(name: str, document: Document) -> str:
-    """Return one of the plots as an SVG element; its name salts its ids, so that no two plots of the page share one."""
-    content = io.StringIO()
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        # The fonts of the reader's browser draw the text; the one here only tells how wide it is.
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
-        figure = PLOTS[name](document)
-        figure.savefig(content, format="svg", metadata=NO_METADATA)
-    width, height = figure.get_size_inches() * 72
-    # Before the first </defs> stand the prologue, the size, and a style sheet that would reach the whole page.
-    _, _, drawn = content.getvalue().partition("</defs>")
-    return f'<svg viewBox="0 0 {width:g} {height:g}">' + re.sub(r'<g id="[^"]*"', "<g", drawn)
-
-
-def _figure(x: str, y: str, height: float = HEIGHT_INCHES) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set(xlabel=x, ylabel=y)
-    return figure, axes
+    template = environment("training").get_template("report.html.j2")
+    return template.render(document, draw=lambda name: svg(name, lambda: PLOTS[name](document)), most_bars=MOST_BARS)
 
 
 def _precision_recall(document: Document) -> Figure:
-    figure, axes = _unit_square("recall", "precision")
+    figure, axes = unit_square("recall", "precision")
     recall, precision = zip(*document["curves"]["precision_recall"], strict=True)
     # Between two recalls stands the precision of the higher one: the area below is the average precision.
     axes.plot(recall, precision, drawstyle="steps-pre", color=BLUE, label="model")
@@ -124,7 +61,7 @@ def _precision_recall(document: Document) -> Figure:
 
 
 def _roc(document: Document) -> Figure:
-    figure, axes = _unit_square("false positive rate", "true positive rate (recall)")
+    figure, axes = unit_square("false positive rate", "true positive rate (recall)")
     false_rate, true_rate = zip(*document["curves"]["roc"], strict=True)
     axes.plot(false_rate, true_rate, color=BLUE, label="model")
     axes.fill_between(false_rate, true_rate, color=BLUE, alpha=0.08, linewidth=0)
@@ -133,12 +70,6 @@ def _roc(document: Document) -> Figure:
     _mark(axes, counts["false_positive"] / rows["honest"], counts["true_positive"] / rows["frauds"])
     axes.legend(loc="lower right")
     return figure
-
-
-def _unit_square(x: str, y: str) -> tuple[Figure, Axes]:
-    figure, axes = _figure(x, y)
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.03))
-    return figure, axes
 
 
 def _mark(axes: Axes, x: float, y: float) -> None:
@@ -161,26 +92,21 @@ def _sweep(document: Document) -> Figure:
     lower.plot(x, [step["alert_rate"] or nan for step in steps], color=RED)
     upper.set(ylim=(-0.03, 1.03))
     lower.set(xlabel="threshold", ylabel="alert rate", yscale="log", ylim=(0.5 / _measured(document), 1.5))
-    _plain_ticks(lower.yaxis)
+    plain_ticks(lower.yaxis)
     if chosen["amount_column"] is None:
         x.append(min(max(chosen["value"], LEAST_THRESHOLD), LARGEST_THRESHOLD))
         lower.axvline(x[-1], color=ORANGE, linewidth=1.4)
         upper.axvline(x[-1], color=ORANGE, linewidth=1.4, label=f"threshold {number(chosen['value'])}")
     # A logit axis gives room to both ends: small thresholds flag rare frauds, large ones keep precision.
     lower.set(xscale="logit", xticks=THRESHOLD_TICKS, xlim=(0.8 * min(x), 1 - 0.8 * (1 - max(x))))
-    _plain_ticks(lower.xaxis)
+    plain_ticks(lower.xaxis)
     lower.tick_params(axis="x", pad=7)  # clear of the lowest alert rate, in the same corner
     upper.legend(loc="lower center", ncols=2)
     return figure
 
 
-def _plain_ticks(axis: Axis) -> None:
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_locator(NullLocator())
-
-
 def _reliability(document: Document) -> Figure:
-    figure, axes = _figure("mean predicted probability", "observed fraud rate", HEIGHT_INCHES + 0.6)
+    figure, axes = plot("mean predicted probability", "observed fraud rate", HEIGHT_INCHES + 0.6)
     bins = [*_bins(document, "before"), *_bins(document, "after")]
     floor = max(min((value for row in bins for value in row[:2] if value > 0), default=1.0) / 2, LEAST_PROBABILITY)
     axes.plot([floor, 1], [floor, 1], label="as predicted", **GUESSING)
@@ -192,8 +118,8 @@ def _reliability(document: Document) -> Figure:
             sizes = [35 + 25 * log10(row[2]) for row in rows]
             axes.scatter(x, y, sizes, marker=marker, label=f"{name} calibration" if has_fraud else None, **look)
     axes.set(xscale="log", yscale="log", xlim=(floor, 1.3), ylim=(floor, 1.3))
-    _plain_ticks(axes.xaxis)
-    _plain_ticks(axes.yaxis)
+    plain_ticks(axes.xaxis)
+    plain_ticks(axes.yaxis)
     axes.legend(loc="upper left")
     return figure
 
@@ -205,7 +131,7 @@ def _bins(document: Document, which: str) -> list[tuple[float, float, float]]:
 
 def _importance(document: Document) -> Figure:
     largest = list(document["importance"].items())[:MOST_BARS]
-    figure, axes = _figure(f"share of {document['importance_of']}", "", 0.8 + 0.23 * len(largest))
+    figure, axes = plot(f"share of {document['importance_of']}", "", 0.8 + 0.23 * len(largest))
     places = range(len(largest))  # not the names: two that are shortened alike keep a bar each
     bars = axes.barh(places, [gain for _, gain in largest], color=BLUE, height=0.66)
     axes.bar_label(bars, [share(gain) for _, gain in largest], padding=4, fontsize=9, color=MUTED)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.metrics import precision_recall_curve, roc_curve
 
 from fraud.bundle import ModelBundle
+from fraud.drawing import curves
 from fraud.fitting import Fitted
 from fraud.model.evaluation import calibration_figures, confusion, reliability
 from fraud.model.learner import Labelled
@@ -19,7 +19,6 @@ from fraud.model.scores import Floats, Labels
 from fraud.model.splitting import Split
 from fraud.training.page import render
 
-MOST_POINTS = 400
 SWEEP = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, *(step / 20 for step in range(2, 20)), 0.98, 0.99)
 
 
@@ -48,7 +47,7 @@ def describe(bundle: ModelBundle, fitted: Fitted, split: Split, notes: Sequence[
         "decline": asdict(card.decline),
         "declined": _balance(split.held_out[np.flatnonzero(scores.declined)]),
         "sweep": [_at(threshold, y, scores.probability) for threshold in SWEEP],
-        "curves": _curves(y, scores.probability),
+        "curves": curves(y, scores.probability),
         "importance": bundle.model.learner.importance(bundle.schema.names),
         "importance_of": bundle.model.learner.importance_of,
         "rounds": bundle.model.learner.rounds,
@@ -103,18 +102,3 @@ def _at(threshold: float, y: Labels, probability: Floats) -> dict[str, float]:
         "f1": 2 * counts["true_positive"] / (alerts + frauds),
         "alert_rate": alerts / len(y),
     }
-
-
-def _curves(y: Labels, probability: Floats) -> dict[str, list[list[float]]]:
-    precision, recall, _ = precision_recall_curve(y, probability, drop_intermediate=True)
-    false_rate, true_rate, _ = roc_curve(y, probability, drop_intermediate=True)
-    return {
-        "precision_recall": _points(recall[::-1], precision[::-1]),
-        "roc": _points(false_rate, true_rate),
-    }
-
-
-def _points(x: Floats, y: Floats) -> list[list[float]]:
-    """Thin a curve to what an eye can tell apart."""
-    chosen = np.unique(np.linspace(0, len(x) - 1, MOST_POINTS).astype(int))
-    return [[float(x[index]), float(y[index])] for index in chosen]
