@@ -1,4 +1,4 @@
-"""The programs of the image: `train` and `serve`, and `fraud` with both as verbs."""
+"""The programs of the image: `train` and `serve`, and `fraud` with all verbs."""
 
 import os
 import signal
@@ -40,6 +40,14 @@ def serve() -> None:
     run()
 
 
+def compare() -> None:
+    """Compare learners and resamplings by cross-validation on labelled rows."""
+    _heed_signals()
+    from fraud.comparing.command import main as run  # noqa: PLC0415 - only what a verb needs is imported
+
+    run(prog_name="fraud compare")
+
+
 def _heed_signals() -> None:
     """End on a signal already while libraries load: as process 1 of a container a program ignores it by default."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -52,7 +60,7 @@ def _answer_help(verb: str) -> None:
         sys.exit()
 
 
-VERBS: dict[str, Callable[[], None]] = {"train": train, "serve": serve}
+VERBS: dict[str, Callable[[], None]] = {"train": train, "serve": serve, "compare": compare}
 
 
 # What follows the verb is the verb's own, `--help` too.
@@ -65,7 +73,7 @@ VERBS: dict[str, Callable[[], None]] = {"train": train, "serve": serve}
 @click.argument("verb", type=click.Choice(list(VERBS)))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def main(verb: str, arguments: tuple[str, ...]) -> None:
-    """Train and serve card-fraud models by SageMaker's contract."""
+    """Train and serve card-fraud models by SageMaker's contract, and compare them."""
     sys.argv = [verb, *arguments]
     VERBS[verb]()
 

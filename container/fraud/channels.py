@@ -64,6 +64,8 @@ class _Files:
 def read(directory: Path, roles: Roles, like: Channel | None = None, content_type: str = "text/csv") -> Channel:
     """Read every data file below a directory, in sorted order (T23-T31); `like` is a channel to agree with.
 
+    A file is read as a directory that holds nothing else.
+
     Raises NoRowsError, ColumnError, RowWidthError, RowError or LabelError, naming the file and line to blame.
     """
     name = directory.name
@@ -83,6 +85,8 @@ def read(directory: Path, roles: Roles, like: Channel | None = None, content_typ
 
 def data_files(directory: Path) -> list[Path]:
     """Return the data files of a channel, sorted; hidden files, markers, manifests and empty files are none."""
+    if directory.is_file():
+        return [directory]
     if not directory.is_dir():
         raise NoRowsError(f'there is no channel "{directory.name}"; start the job with one that holds CSV files')
     files = sorted(path for path in directory.rglob("*") if path.is_file())

@@ -40,7 +40,8 @@ MAY_IMPORT = {
     "middle": {"ground", "model", "middle"},
     "training": {"ground", "model", "middle", "training"},
     "serving": {"ground", "model", "middle", "serving"},
-    "__main__": {"ground", "model", "middle", "training", "serving"},
+    "comparing": {"ground", "model", "middle", "comparing"},
+    "__main__": {"ground", "model", "middle", "training", "serving", "comparing"},
     "__init__": set(),
 }
 

@@ -1,0 +1,204 @@
+"""One comparison, in one straight line: rows, folds, fits in processes, and the pages over what is complete."""
+
+import logging
+import signal
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from fraud import channels
+from fraud.channels import Channel
+from fraud.comparing import report, work
+from fraud.comparing.folds import divide
+from fraud.comparing.plan import Pair, Plan
+from fraud.comparing.progress import Fold, Progress
+from fraud.comparing.screen import Screen
+from fraud.comparing.store import Outcome, Store
+from fraud.comparing.work import Bench
+from fraud.comparing.workers import Submit, working
+from fraud.errors import LeakError, NoRowsError, PlatformError, StoppedError
+from fraud.layout import Roles
+from fraud.model import leaks
+from fraud.model.splitting import require_both_classes
+
+log = logging.getLogger(__name__)
+
+WORKERS_LOG = "workers.log"
+# How long a signal may wait to be heeded.
+HEED_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Request:
+    """Where rows come from and results go, how many fits run at once, and whether to go on with what is there."""
+
+    data: Path
+    out: Path
+    jobs: int
+    resume: bool
+
+
+@dataclass
+class Stop:
+    """A signal: while rows are read it ends the program; from then on it ends the fits, and what is done is kept."""
+
+    is_requested: bool = False
+    is_comparing: bool = False
+    cause: signal.Signals = signal.SIGINT
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        self.is_requested = True
+        self.cause = signal.Signals(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever presses Ctrl-C again waits for no page
+        if not self.is_comparing:
+            raise StoppedError(f"{self.cause.name} came before the first fit; nothing was compared")
+
+
+@dataclass
+class Line:
+    """The work in hand: what each future was asked for."""
+
+    submit: Submit
+    bench: Bench
+    jobs: int
+    asked: dict[Future[str], tuple[Callable[..., None], tuple[Any, ...]]] = field(default_factory=dict)
+
+    def ask(self, function: Callable[..., None], *arguments: object) -> None:
+        self.asked[self.submit(work.guarded, function, self.bench, *arguments)] = function, arguments
+
+    def heed(self) -> list[tuple[Callable[..., None], tuple[Any, ...], str]]:
+        """Wait a little, and return what is done, with what went wrong in it."""
+        done, _ = wait(self.asked, HEED_SECONDS, FIRST_COMPLETED)
+        try:
+            return [(*self.asked.pop(future), future.result()) for future in done]
+        except BrokenProcessPool as error:
+            raise PlatformError(
+                "a worker process was killed, most likely as the memory of this machine is used up; "
+                "--resume with fewer --jobs goes on"
+            ) from error
+
+
+def run(request: Request, plan: Plan, screen: Screen, stop: Stop) -> Progress:
+    """Read, compare, report; return how far it came."""
+    channel = _read(request.data, plan)
+    notes = _notes(channel)
+    parts = divide(channel.rows, plan.folds, plan.split, plan.shared.seed)
+    stated = {"data": _fingerprint(channel), **plan.stated()}
+    store = Store.open(request.out, stated, resume=request.resume)
+    progress = Progress.of(plan, store)
+    stop.is_comparing = True
+    with store.lent(channel.rows, parts) as rows:
+        bench = Bench(plan, channel.schema, store, rows)
+        with working(request.jobs, plan.threads, request.out / WORKERS_LOG) as submit, screen.showing(progress):
+            _compare(Line(submit, bench, request.jobs), progress, screen, stop)
+        for pair in plan.pairs:  # whose last fold came with the signal
+            if progress.is_measured(pair) and pair not in progress.summaries:
+                work.summarise(bench, pair)
+                progress.summaries[pair] = _summary(store, pair)
+    if progress.summaries or progress.is_complete:
+        report.write(request.out, report.describe(progress, channel, parts, stated, notes))
+    return progress
+
+
+def _compare(line: Line, progress: Progress, screen: Screen, stop: Stop) -> None:
+    """Keep every worker busy until all is known or a signal came."""
+    for pair in progress.plan.pairs:
+        if progress.is_measured(pair) and pair not in progress.summaries:
+            line.ask(work.summarise, pair)
+    while not stop.is_requested:
+        _ask_folds(line, progress)
+        if not line.asked:
+            break
+        for function, arguments, problem in line.heed():
+            _take_in(line, progress, screen, (function, arguments, problem))
+    _weigh(line, progress, stop)
+
+
+def _ask_folds(line: Line, progress: Progress) -> None:
+    while len(line.asked) < line.jobs and (fold := progress.next_fold()):
+        progress.running.add(fold)
+        line.ask(work.measure, *fold)
+
+
+def _take_in(
+    line: Line, progress: Progress, screen: Screen, done: tuple[Callable[..., None], tuple[Any, ...], str]
+) -> None:
+    function, arguments, problem = done
+    pair = arguments[0]
+    store = line.bench.store
+    if function is work.measure:
+        _take_in_fold(line, progress, arguments, problem)
+    elif problem:
+        raise PlatformError(f"{pair.name} could not be summed up: {problem}")
+    else:
+        progress.summaries[pair] = _summary(store, pair)
+    screen.show(progress, pair if progress.is_over(pair) else None)
+
+
+def _take_in_fold(line: Line, progress: Progress, fold: Any, problem: str) -> None:
+    """Note the outcome of a fold; what nothing foresaw is not saved, and is tried again on --resume."""
+    key: Fold = fold
+    progress.running.discard(key)
+    found = None if problem else line.bench.store.outcome(*key)
+    progress.outcomes[key] = found or Outcome(refused=problem or "its outcome is gone from the directory")
+    if progress.is_measured(key[0]):
+        line.ask(work.summarise, key[0])
+
+
+def _weigh(line: Line, progress: Progress, stop: Stop) -> None:
+    """Learn by how much the winner leads those pairs that reach its interval."""
+    if stop.is_requested or not progress.summaries:
+        return
+    winner, *others = progress.ranking()
+    low = progress.summaries[winner]["figures"]["average_precision"]["low"]
+    near = [pair for pair in others if progress.average_precision(pair) >= low]
+    for pair in near:
+        if line.bench.store.gain(winner, pair) is None:
+            line.ask(work.weigh, winner, pair)
+    while line.asked and not stop.is_requested:
+        line.heed()
+    found = {pair: line.bench.store.gain(winner, pair) for pair in near}
+    progress.gains = {pair: gain for pair, gain in found.items() if gain is not None}
+
+
+def _summary(store: Store, pair: Pair) -> dict[str, Any]:
+    summary = store.summary(pair)
+    if summary is None:
+        raise PlatformError(f"the summary of {pair.name} is gone from {store.directory}; --resume makes it again")
+    return summary
+
+
+def _read(data: Path, plan: Plan) -> Channel:
+    if not data.exists():
+        raise NoRowsError(f"there is no file or directory {data}")
+    told = plan.shared
+    roles = Roles(told.label, told.exclude, told.time_column, told.categories)
+    channel = channels.read(data, roles)
+    require_both_classes(channel.rows, "rows")
+    return channel
+
+
+def _notes(channel: Channel) -> list[str]:
+    """Refuse a copy of the label, which every pair would find, and return what else looks like a leak."""
+    names = channel.schema.names
+    if copies := leaks.label_copies(channel.rows, names):
+        told = "its cells, or which of them are empty, tell every fraud from every honest row"
+        raise LeakError(
+            f'column "{copies[0]}" is a copy of the label "{channel.schema.label}": {told}; use --exclude {copies[0]}'
+        )
+    separators = [
+        f"{name} alone tells every fraud from every honest row" for name in leaks.separators(channel.rows, names)
+    ]
+    filled = [
+        f"{name} is filled on half of the frauds or more, and on no honest row"
+        for name in leaks.filled_on_frauds_only(channel.rows, names)
+    ]
+    return [*separators, *filled]
+
+
+def _fingerprint(channel: Channel) -> Mapping[str, object]:
+    return {"sha256": channel.fingerprint, "columns": list(channel.schema.names), "time": channel.layout.time}
