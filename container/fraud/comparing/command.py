@@ -111,10 +111,10 @@ def _plan(options: dict[str, Any]) -> "Plan":
     told = {name: options[name] for name in ("label", "exclude", "categories", "time_column") if options[name]}
     seed, search, own = options["seed"], options["search"], options["grids"]
     learners = chosen("--learners", options["learners"], list(ALGORITHMS))
+    if own is not None and search == "none":
+        raise SettingError("--grids is for --search grid or --search random; name one of them")
     if own is not None:
         grids.require_known(own, list(ALGORITHMS))
-        if search == "none":
-            raise SettingError("--grids is for --search grid or --search random; name one of them")
     directory = grids.packaged() if own is None else own
     plan = Plan(
         learners,

@@ -1,0 +1,39 @@
+"""A small comparison inside one process, for tests: its plan, and the bench that a worker would find."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fraud.comparing.folds import divide
+from fraud.comparing.plan import Plan
+from fraud.comparing.store import Store
+from fraud.comparing.work import Bench
+from fraud.model.algorithms import Labelled
+from tests.labelled import NUMBERS
+
+FEW = {"num_round": "8", "max_bin": "64"}
+
+
+def make_plan(**changes: Any) -> Plan:
+    """Return a plan of two pairs and three folds, with few rounds."""
+    told: dict[str, Any] = {
+        "learners": ("xgboost",),
+        "resamplings": ("none", "smote"),
+        "folds": 3,
+        "split": "stratified",
+        "search": "none",
+        "candidates": {"xgboost": (FEW,)},
+        "told": {"seed": "0", "smote_ratio": "0.5"},
+        **changes,
+    }
+    return Plan(**told)
+
+
+@contextmanager
+def at_bench(directory: Path, plan: Plan, rows: Labelled) -> Iterator[Bench]:
+    """Lend the rows to this process as to a worker."""
+    store = Store.open(directory, plan.stated(), resume=False)
+    parts = divide(rows, plan.folds, plan.split, plan.shared.seed)
+    with store.lent(rows, parts) as lent:
+        yield Bench(plan, NUMBERS, store, lent)

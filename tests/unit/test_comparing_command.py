@@ -1,0 +1,155 @@
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fraud.comparing import comparison
+from fraud.comparing.command import main
+from tests.conftest import table
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    """Put the handlers and the environment back that a command sets for itself."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    variables = dict(os.environ)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    os.environ.clear()
+    os.environ.update(variables)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.csv"
+    path.write_text(table(200))
+    return path
+
+
+def run(data: Path, *options: str) -> Result:
+    return CliRunner().invoke(main, [str(data), "--out", str(data.parent / "out"), *options])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param(["--learners", "xgbost"], "did you mean xgboost", id="unknown learner"),
+        pytest.param(["--resamplers", "smot"], "did you mean smote", id="unknown resampler"),
+        pytest.param(["--folds", "21"], "--folds 21 is more than the 20 frauds", id="more folds than frauds"),
+        pytest.param(["--label", "klass"], 'no column "klass"', id="no label"),
+        pytest.param(["--exclude", "zz"], 'no column "zz"', id="nothing to exclude"),
+        pytest.param(["--exclude", "Time", "--split", "time", "--time-column", "b,"], 'no column "b,"', id="no time"),
+        pytest.param(["--grids", "/"], "--grids is for --search", id="grids and no search"),
+        pytest.param(["--grids", "/nowhere", "--search", "grid"], "no directory /nowhere", id="no grids"),
+        pytest.param(["--out", "/dev/null/x"], "--out /dev/null/x cannot be written: Not a dir", id="unwritable"),
+    ],
+)
+def test_wrong_settings(data: Path, options: list[str], words: str) -> None:
+    """What is wrong is one line and exit code 1, before anything is written."""
+    result = run(data, *options)
+
+    assert result.exit_code == 1
+    assert re.fullmatch(f"Error: .*{words}.*\n", result.stderr)
+    assert not (data.parent / "out").exists()
+
+
+def test_no_data(tmp_path: Path) -> None:
+    """Rows that are not there are named."""
+    result = run(tmp_path / "absent.csv")
+
+    assert (result.exit_code, result.stderr) == (1, f"Error: there is no file or directory {tmp_path}/absent.csv\n")
+
+
+def test_copy_of_the_label(tmp_path: Path) -> None:
+    """A column that tells the label is refused, as every pair would find it."""
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b,Class\n" + "\n".join(f"{n},{n % 2},{n % 2}" for n in range(99)))
+
+    result = run(path)
+
+    assert result.exit_code == 1
+    assert re.search('column "b" is a copy of the label "Class".*--exclude b', result.stderr)
+
+
+def test_no_times(tmp_path: Path) -> None:
+    """Rows without times cannot be split by time."""
+    path = tmp_path / "rows.csv"
+    path.write_text(table(200, "when,a,b,Class"))
+
+    result = run(path, "--split", "time")
+
+    assert result.exit_code == 1
+    assert "name it with --time-column" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        pytest.param(MemoryError(), "fewer --jobs", id="memory"),
+        pytest.param(ValueError("4111"), "an error inside fraud compare, ValueError", id="a bug"),
+        pytest.param(OSError(28, "No space left on device"), "cannot be written: No space left", id="disk full"),
+    ],
+)
+def test_failures(data: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, words: str) -> None:
+    """What breaks while it runs is one line at the end, without the values that a bug would show."""
+
+    def fail(*arguments: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(comparison, "divide", fail)
+
+    result = run(data)
+
+    assert result.exit_code == 1
+    assert words in result.stderr.splitlines()[-1]
+    assert "4111" not in result.stderr
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_rows_are_read(data: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    """A signal before the first fit ends it at once, with nothing written."""
+
+    def interrupt(*arguments: object) -> None:
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(comparison, "divide", interrupt)
+
+    result = run(data)
+
+    assert result.exit_code == 128 + number
+    assert result.stderr == f"Error: {number.name} came before the first fit; nothing was compared\n"
+    assert not (data.parent / "out").exists()
+
+
+def test_a_second_interrupt(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever presses Ctrl-C twice waits for no page."""
+
+    def interrupt(*arguments: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(comparison, "_compare", interrupt)
+
+    result = run(data)
+
+    assert result.exit_code == 130
+    assert result.stderr == "Error: interrupted again; --resume goes on\n"
+
+
+def test_compares_and_leaves_no_thread(data: Path) -> None:
+    """Within a process that goes on nothing is left running."""
+    before = threading.active_count()
+
+    result = run(data, "--resamplers", "none,undersample", "--folds", "2", "--jobs", "1")
+
+    assert result.exit_code == 0, result.output
+    assert f"Complete in {data.parent / 'out/compare.html'}" in result.output
+    assert threading.active_count() == before

@@ -1,0 +1,181 @@
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from fraud.channels import Channel
+from fraud.comparing.folds import divide
+from fraud.comparing.page import best_of_learners, render
+from fraud.comparing.plan import Pair
+from fraud.comparing.progress import Progress
+from fraud.comparing.report import describe, write
+from fraud.comparing.screen import Lines, Terminal, table
+from fraud.comparing.store import Outcome
+from fraud.drawing import curves
+from fraud.layout import Layout
+from fraud.model.evaluation import Figure
+from tests.comparisons import make_plan
+from tests.labelled import NAMES, NUMBERS, make_labelled
+from tests.unit.test_page import HOSTILE, Elements, text
+
+ROWS = make_labelled()
+LEARNERS = tuple(f"learner-{number}" for number in range(10))
+RESAMPLINGS = ("none", "smote", "a", "b", "c", "d")
+PAIRS = [f"{learner} {resampling}" for learner in LEARNERS for resampling in RESAMPLINGS]
+MEASURES = ("average_precision", "roc_auc", "precision", "recall", "f1", "brier_skill")
+
+
+def figures(value: float) -> dict[str, dict[str, float]]:
+    spread = {name: value - place / 100 for place, name in enumerate(MEASURES)}
+    return {name: {"value": mid, "low": mid - 0.05, "high": mid + 0.05} for name, mid in spread.items()}
+
+
+def make_progress(learners: tuple[str, ...] = LEARNERS, resamplings: tuple[str, ...] = RESAMPLINGS) -> Progress:
+    """Return a comparison that is complete, in which each pair is a little worse than the one before it."""
+    plan = make_plan(learners=learners, resamplings=resamplings, candidates=dict.fromkeys(learners, ({"eta": "0.1"},)))
+    progress = Progress(plan)
+    drawn = curves(ROWS.y, np.random.default_rng(0).random(len(ROWS)))
+    for place, pair in enumerate(plan.pairs):
+        value = 0.9 - place / 100
+        for fold in range(3):
+            tried = [{"average_precision": 0.5}]
+            progress.outcomes[pair, fold] = Outcome(
+                seconds=60.0 - place, search_seconds=70.0 - place, figures={"average_precision": value}, tried=tried
+            )
+        counts = {"true_positive": 30, "false_positive": place, "false_negative": 10, "true_negative": 260 - place}
+        progress.summaries[pair] = {"figures": figures(value), "confusion": counts, "curves": drawn}
+    return progress
+
+
+def document(progress: Progress) -> dict[str, Any]:
+    channel = Channel(Layout((*NAMES, "Class"), "Class", NAMES, None), NUMBERS, ROWS)
+    stated = {"data": {"sha256": "a" * 64}, **progress.plan.stated()}
+    return describe(progress, channel, divide(ROWS, 3, "stratified", 0), stated, [])
+
+
+def test_page() -> None:
+    """The page loads and runs nothing, ranks all pairs, and shows the matrices of each."""
+    page = render(document(make_progress()))
+    elements = Elements(page)
+
+    assert not {"script", "link", "img", "image", "iframe", "object", "embed", "base"} & set(elements.tags)
+    assert "://" not in page
+    assert elements.tags.count("svg") == 2
+    ranked = [row[:3] for row in elements.rows if len(row) == 12][1:]
+    assert ranked == [[str(rank), *names.split()] for rank, names in enumerate(PAIRS, start=1)]
+    assert ["60", "learner-9", "d", "30", "10", "59", "201", "2.967"] in elements.rows
+
+
+def test_curves_of_many_pairs() -> None:
+    """Of 60 pairs the best of each learner is named, by its rank; guessing is the last."""
+    shown = document(make_progress())
+    labels = [label for label in Elements(render(shown)).labels if ": " in label]
+
+    assert [rank for rank, _ in best_of_learners(shown["pairs"])] == [1 + 6 * number for number in range(10)]
+    assert labels[0] == "1. learner-0, none: 0.9000"
+    assert labels[9] == "55. learner-9, none: 0.3600"
+    assert labels[10].startswith("guessing: 0.13")
+    assert len(labels) == 22
+
+
+def test_hostile_text() -> None:
+    """A reason adds no element to the page."""
+    plain, hostile = (make_progress(("a",), ("none", "smote")) for _ in range(2))
+    for progress, reason in ((plain, "no"), (hostile, HOSTILE)):
+        pair = progress.plan.pairs[1]
+        del progress.summaries[pair]
+        progress.outcomes[pair, 0] = Outcome(refused=reason)
+
+    assert Elements(render(document(hostile))).tags == Elements(render(document(plain))).tags
+    assert ["a", "smote", HOSTILE] in Elements(render(document(hostile))).rows
+
+
+def test_within_noise() -> None:
+    """What is within noise of the winner and much cheaper is named, with its hyperparameters; equal scores are not."""
+    progress = make_progress(("a", "b"), ("none",))
+    _, other = progress.plan.pairs
+    for fold in range(3):
+        progress.outcomes[other, fold] = replace(progress.outcomes[other, fold], seconds=1.0)
+    progress.gains[other] = Figure(0.01, -0.02, 0.04)
+    near = document(progress)
+    progress.gains[other] = Figure(0, 0, 0)
+    same = document(progress)
+    progress.gains[other] = Figure(0.02, 0.01, 0.04)
+    beyond = document(progress)
+
+    assert near["winner"]["within_noise"] == 1
+    assert near["winner"]["cheaper"]["hyperparameters"]["algorithm"] == "b"
+    assert "b with none takes the least time to fit , 1.000 s against 60.00 s" in text(render(near))
+    assert same["winner"]["cheaper"] is None
+    assert "the same scores" in text(render(same))
+    assert beyond["winner"]["cheaper"] is None
+    assert "Its lead over every other pair is beyond noise" in text(render(beyond))
+
+
+def test_incomplete() -> None:
+    """A page over a part of the pairs says so, and how many are missing."""
+    progress = make_progress(("a",), ("none", "smote"))
+    pair = progress.plan.pairs[1]
+    del progress.summaries[pair], progress.outcomes[pair, 2]
+    shown = document(progress)
+
+    assert shown["unfinished"] == [{"learner": "a", "resampling": "smote", "folds_done": 2}]
+    assert "1 of 2 pairs are missing; the same command with --resume goes on" in text(render(shown))
+
+
+def test_files(tmp_path: Path) -> None:
+    """The winner's hyperparameters are strings by the names that train knows; the table has every pair."""
+    progress = make_progress(("a",), ("none", "smote"))
+    write(tmp_path, document(progress))
+    lines = (tmp_path / "compare.csv").read_text().splitlines()
+
+    assert json.loads((tmp_path / "hyperparameters.json").read_text()) == {
+        "algorithm": "a",
+        "resampling": "none",
+        "eta": "0.1",
+        "seed": "0",
+        "smote_ratio": "0.5",
+    }
+    assert json.loads((tmp_path / "compare.json").read_text())["winner"]["learner"] == "a"
+    assert len(lines) == 3
+    assert lines[1].startswith("1,a,none,0.9,")
+    assert len({line.count(",") for line in lines}) == 1
+
+
+def test_table_of_a_small_terminal() -> None:
+    """A table that a terminal cannot hold shows the best, and says how many more there are."""
+    console = Console(file=io.StringIO(), width=150)
+    console.print(table(make_progress(), 4))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO of two lines above
+
+    assert "learner-0" in shown
+    assert shown.count("learner-") == 4
+    assert "56 more below" in shown
+
+
+def test_screens(capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines say what became of each pair; a terminal is left with the whole table."""
+    progress = make_progress(("a",), ("none", "smote"))
+    pair = progress.plan.pairs[1]
+    progress.outcomes[pair, 0] = Outcome(refused="no such thing")
+    lines = Lines()
+    with lines.showing(progress):
+        lines.show(progress, progress.plan.pairs[0])
+        lines.show(progress, None)
+        lines.show(progress, pair)
+    told = capsys.readouterr().out.splitlines()
+    console = Console(file=io.StringIO(), width=150, height=20, force_terminal=True)
+    terminal = Terminal(console)
+    with terminal.showing(progress):
+        terminal.show(progress, Pair("a", "none"))
+
+    assert told[0] == "6 of 6 folds are done"
+    assert told[1].startswith("[2/2] a, none: average precision 0.9000 (0.8500 to 0.9500), ROC AUC 0.8900")
+    assert told[2] == "[2/2] a, smote: refused: no such thing"
+    assert len(told) == 3
+    assert "1 refused" in console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO of a few lines above

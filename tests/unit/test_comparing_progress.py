@@ -1,0 +1,152 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fraud.comparing.plan import Pair, chosen
+from fraud.comparing.progress import Progress
+from fraud.comparing.report import best_candidate
+from fraud.comparing.store import ROWS_PREFIX, Outcome, Store
+from fraud.errors import SettingError
+from fraud.model.evaluation import Figure
+from tests.comparisons import make_plan
+
+# The schedule asks for no learner of that name.
+PLAN = make_plan(learners=("quick", "slow"), candidates={"quick": ({},), "slow": ({},)})
+SETTINGS = {"data": {"sha256": "a"}, "folds": 3}
+
+
+def order(seconds: dict[str, float], plan_refuses: str = "") -> list[str]:
+    """Return in which order one worker does all folds, each of which takes the seconds of its learner."""
+    progress = Progress(PLAN)
+    done = []
+    while fold := progress.next_fold():
+        pair, number = fold
+        done.append(f"{pair.learner} {pair.resampling} {number}")
+        refused = "no" if f"{pair.learner} {pair.resampling}" == plan_refuses else ""
+        progress.outcomes[fold] = Outcome(refused=refused, search_seconds=seconds[pair.learner])
+    return done
+
+
+def test_cheap_pairs_first() -> None:
+    """Each learner is tried once, then the one that takes less time comes first, fold by fold."""
+    found = order({"quick": 1, "slow": 9})
+
+    assert found[:2] == ["quick none 0", "slow none 0"]
+    assert [name.split()[0] for name in found[2:]] == ["quick"] * 5 + ["slow"] * 5
+    assert sorted(found) == sorted({*found})
+    assert len(found) == 12
+
+
+def test_refused_pairs_end() -> None:
+    """No fold of a pair begins after one of it was refused."""
+    found = order({"quick": 1, "slow": 9}, "quick none")
+
+    assert [name for name in found if name.startswith("quick none")] == ["quick none 0"]
+    assert len(found) == 12 - 2
+
+
+def test_others_wait_while_a_learner_is_new() -> None:
+    """While the first fold of a learner runs, folds of learners that are known come before its others."""
+    progress = Progress(PLAN, running={(Pair("slow", "none"), 0)})
+    progress.outcomes[Pair("quick", "none"), 0] = Outcome(search_seconds=1.0)
+
+    assert progress.next_fold() == (Pair("quick", "smote"), 0)
+
+
+def test_ranking() -> None:
+    """The highest average precision comes first; of equals the one that the plan names first."""
+    progress = Progress(PLAN)
+    for pair, value in zip(PLAN.pairs, (0.5, 0.7, 0.7, 0.9), strict=True):
+        progress.summaries[pair] = {"figures": {"average_precision": {"value": value}}}
+
+    assert [pair.name for pair in progress.ranking()] == ["slow smote", "quick smote", "slow none", "quick none"]
+
+
+def test_best_candidate() -> None:
+    """The winner's hyperparameters are those that tuned best in the mean of the folds, and that none refused."""
+    folds: list[list[dict[str, object]]] = [
+        [{"average_precision": 0.9}, {"average_precision": 0.6}, {"average_precision": 0.99}],
+        [{"average_precision": 0.4}, {"average_precision": 0.8}, {"refused": "no"}],
+    ]
+
+    assert best_candidate([Outcome(candidate=0, tried=tried) for tried in folds]) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        pytest.param("xgbost", "no 'xgbost'; did you mean xgboost\\? those there are: xgboost, svc", id="misspelt"),
+        pytest.param("svc,zebra", "no 'zebra'; those there are", id="unknown"),
+        pytest.param(" , ", "--learners names none", id="none"),
+    ],
+)
+def test_unknown_names(names: str, words: str) -> None:
+    """A name that is not there is refused with the nearest, and with all there are."""
+    with pytest.raises(SettingError, match=words):
+        chosen("--learners", names, ["xgboost", "svc"])
+
+
+def test_names() -> None:
+    """Names come in the order in which they were given, each once; without any, all are meant."""
+    assert chosen("--learners", "svc, xgboost,svc", ["xgboost", "svc"]) == ("svc", "xgboost")
+    assert chosen("--learners", None, ["xgboost", "svc"]) == ("xgboost", "svc")
+
+
+def test_store(tmp_path: Path) -> None:
+    """What is saved is found again by whoever goes on; the rows that were lent are gone."""
+    store = Store.open(tmp_path, SETTINGS, resume=False)
+    pair = Pair("quick", "none")
+    outcome = Outcome(figures={"f1": 0.1 + 0.2}, tried=[{"average_precision": 1 / 3}], seconds=0.1)
+    store.save(pair, 0, outcome, np.array([[0.1, 0.7], [0, 1]]))
+    store.save(pair, 1, Outcome(refused="no"), None)
+    store.save(Pair("slow", "none"), 0, outcome, None)
+    store.save_gain(pair, Pair("slow", "none"), Figure(0.1, -0.1, 0.3))
+    (tmp_path / f"{ROWS_PREFIX}x").mkdir()
+    again = Store.open(tmp_path, SETTINGS, resume=True)
+
+    assert again.outcome(pair, 0) == outcome
+    assert Progress.of(PLAN, again).refusal(pair) == "no"
+    assert again.outcome(pair, 2) is None
+    assert again.scores(pair, 0).tolist() == [[0.1, 0.7], [0, 1]]
+    assert again.gain(pair, Pair("slow", "none")) == Figure(0.1, -0.1, 0.3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folds", "settings.json"]
+    assert not list(tmp_path.rglob("*unfinished*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"data": {"sha256": "b"}}, "rows of DATA are not those", id="other rows"),
+        pytest.param({"folds": 5}, "folds was 3, and is 5 now; give the same, or another --out", id="other settings"),
+    ],
+)
+def test_resume_differently(tmp_path: Path, changes: dict[str, object], words: str) -> None:
+    """Nobody goes on with other rows or other settings."""
+    Store.open(tmp_path, SETTINGS, resume=False)
+
+    with pytest.raises(SettingError, match=words):
+        Store.open(tmp_path, {**SETTINGS, **changes}, resume=True)
+
+
+def test_used_directory(tmp_path: Path) -> None:
+    """A directory that holds something is neither overwritten nor taken for a comparison."""
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(SettingError, match="not empty; it holds no comparison"):
+        Store.open(tmp_path, SETTINGS, resume=False)
+    with pytest.raises(SettingError, match="no comparison to go on with"):
+        Store.open(tmp_path, SETTINGS, resume=True)
+    Store.open(tmp_path / "new", SETTINGS, resume=False)
+
+    with pytest.raises(SettingError, match="--resume goes on"):
+        Store.open(tmp_path / "new", SETTINGS, resume=False)
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_damaged(tmp_path: Path, text: str) -> None:
+    """A file of the comparison that was damaged is named."""
+    Store.open(tmp_path, SETTINGS, resume=False)
+    (tmp_path / "settings.json").write_text(text)
+
+    with pytest.raises(SettingError, match=r"settings.json is damaged"):
+        Store.open(tmp_path, SETTINGS, resume=True)
