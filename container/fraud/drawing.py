@@ -8,15 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import matplotlib as mpl
-import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
-from sklearn.metrics import precision_recall_curve, roc_curve
-
-from fraud.model.scores import Floats, Labels
 
 INK, MUTED, LINE = "#1f2937", "#64748b", "#e2e8f0"
 BLUE, ORANGE, GREEN, RED = "#2563eb", "#c2410c", "#0f766e", "#be123c"
@@ -48,7 +44,6 @@ DOT: Final[Mapping[str, Any]] = {"clip_on": False, "zorder": 5}
 GUESSING: Final[Mapping[str, Any]] = {"color": MUTED, "linestyle": "--", "linewidth": 1.2}
 NO_METADATA: Final = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 WIDTH_INCHES, HEIGHT_INCHES = 5.2, 3.9
-MOST_POINTS = 400
 
 
 def environment(door: str) -> Environment:
@@ -114,18 +109,3 @@ def plain_ticks(axis: Axis) -> None:
     """Write the ticks of a logarithmic axis as plain numbers, and leave out those between."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
-
-
-def curves(y: Labels, probability: Floats) -> dict[str, list[list[float]]]:
-    """Return the precision-recall curve and the ROC curve, thinned to what an eye can tell apart."""
-    precision, recall, _ = precision_recall_curve(y, probability, drop_intermediate=True)
-    false_rate, true_rate, _ = roc_curve(y, probability, drop_intermediate=True)
-    return {
-        "precision_recall": _points(recall[::-1], precision[::-1]),
-        "roc": _points(false_rate, true_rate),
-    }
-
-
-def _points(x: Floats, y: Floats) -> list[list[float]]:
-    chosen = np.unique(np.linspace(0, len(x) - 1, MOST_POINTS).astype(int))
-    return [[float(x[index]), float(y[index])] for index in chosen]

@@ -10,7 +10,7 @@ import fraud
 
 PACKAGE = Path(fraud.__file__).parent
 GROUND = {"errors", "cells", "machine", "opt_ml", "schema", "settings", "table"}
-MIDDLE = {"drawing", "survey", "layout", "hyperparameters", "codecs", "channels", "card", "bundle", "fitting"}
+MIDDLE = {"curves", "drawing", "survey", "layout", "hyperparameters", "codecs", "channels", "card", "bundle", "fitting"}
 IMPURE = {"os", "socket", "time", "pathlib", "datetime", "subprocess", "io", "random", "tempfile", "shutil"}
 every = pytest.mark.parametrize(
     "path", [pytest.param(path, id=str(path.relative_to(PACKAGE))) for path in PACKAGE.rglob("*.py")]

@@ -16,7 +16,7 @@ from fraud.comparing.progress import Progress
 from fraud.comparing.report import describe, write
 from fraud.comparing.screen import Lines, Terminal, table
 from fraud.comparing.store import Outcome
-from fraud.drawing import curves
+from fraud.curves import curves
 from fraud.layout import Layout
 from fraud.model.evaluation import Figure
 from tests.comparisons import make_plan

@@ -16,7 +16,7 @@ from fraud.comparing.folds import TESTS, TRAINS, TUNES, Parts
 from fraud.comparing.grids import Told
 from fraud.comparing.plan import Pair, Plan
 from fraud.comparing.store import Outcome, Store
-from fraud.drawing import curves
+from fraud.curves import curves
 from fraud.errors import FraudError, HyperparameterError, LearnerError, ResamplingError
 from fraud.fitting import Fitted, Trainer
 from fraud.model.algorithms import Labelled

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from fraud.bundle import ModelBundle
-from fraud.drawing import curves
+from fraud.curves import curves
 from fraud.fitting import Fitted
 from fraud.model.evaluation import calibration_figures, confusion, reliability
 from fraud.model.learner import Labelled
