@@ -112,7 +112,8 @@ def test_within_noise() -> None:
     assert near["winner"]["cheaper"]["hyperparameters"]["algorithm"] == "b"
     assert "b with none takes the least time to fit , 1.000 s against 60.00 s" in text(render(near))
     assert same["winner"]["cheaper"] is None
-    assert "the same scores" in text(render(same))
+    assert (same["winner"]["within_noise"], same["winner"]["same_scores"]) == (0, 1)
+    assert "1 other pair makes the very same scores." in text(render(same))
     assert beyond["winner"]["cheaper"] is None
     assert "Its lead over every other pair is beyond noise" in text(render(beyond))
 

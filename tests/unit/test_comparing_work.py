@@ -12,6 +12,7 @@ from fraud.comparing.plan import Pair
 from fraud.comparing.work import guarded, measure, summarise, weigh
 from fraud.errors import LearnerError, ResamplingError
 from fraud.fitting import Trainer
+from fraud.hyperparameters import read
 from fraud.model.algorithms import ALGORITHMS, BoostedTrees, Labelled, OnRound, Plan
 from fraud.model.calibration import Platt
 from fraud.model.evaluation import average_precision_gain
@@ -91,10 +92,10 @@ def test_scores_of_a_fold(tmp_path: Path) -> None:
         measure(bench, NONE, 1)
         outcome = bench.store.outcome(NONE, 1)
         probability, flagged = bench.store.scores(NONE, 1)
-        trainer = Trainer(bench.plan.shared.model_copy(), bench.schema, "cpu", 1, lambda *_: False, lambda: False)
-    told = trainer.hyperparameters.model_copy(update={"num_round": 8, "max_bin": 64, "resampling": "none"})
+        parameters = read(bench.plan.told_to(NONE, FEW))
+        trainer = Trainer(parameters, bench.schema, "cpu", 1, lambda *_: False, lambda: False)
     training, tuning, tests = (rows[np.flatnonzero(part == does)] for does in (TRAINS, TUNES, TESTS))
-    fitted = replace(trainer, hyperparameters=told).fit(Split(training, tuning, tests, np.arange(1), has_test=True))
+    fitted = trainer.fit(Split(training, tuning, tests, np.arange(1), has_test=True))
 
     assert outcome is not None
     assert outcome.figures is not None

@@ -73,10 +73,15 @@ def _winner(progress: Progress, ranking: Sequence[Pair]) -> dict[str, Any]:
     A pair that makes the same scores, or takes about the same time, is not worth a word.
     """
     winner = ranking[0]
-    near = [pair for pair, gain in progress.gains.items() if gain.low <= 0]
-    described = {**_named(winner), "hyperparameters": _hyperparameters(progress, winner), "within_noise": len(near)}
-    others = [pair for pair in near if not _is_nothing(progress.gains[pair])]
-    cheaper = min(others, key=progress.seconds, default=winner)
+    same = [pair for pair, gain in progress.gains.items() if _is_nothing(gain)]
+    near = [pair for pair, gain in progress.gains.items() if gain.low <= 0 and pair not in same]
+    described = {
+        **_named(winner),
+        "hyperparameters": _hyperparameters(progress, winner),
+        "within_noise": len(near),
+        "same_scores": len(same),
+    }
+    cheaper = min(near, key=progress.seconds, default=winner)
     if progress.seconds(cheaper) > MUCH_LESS * progress.seconds(winner):
         return {**described, "cheaper": None}
     gain, seconds = asdict(progress.gains[cheaper]), progress.seconds(cheaper)
