@@ -148,7 +148,7 @@ def test_a_candidate_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     fit = Trainer.fit
 
     def refuse(trainer: Trainer, split: Split) -> object:
-        if trainer.hyperparameters.num_round == 1:
+        if trainer.hyperparameters.stated()["num_round"] == 1:
             raise LearnerError("one round is none")
         return fit(trainer, split)
 
