@@ -233,6 +233,7 @@ def test_train_takes_the_winner(data: Path, tmp_path: Path, make_tree: MakeTree)
     grids.mkdir()
     (grids / "xgboost.json").write_text('{"num_round": [4, 9], "max_depth": [2]}')
     told = ["--resamplers", "none,undersample", "--search", "grid", "--grids", str(grids), "--exclude", "two"]
+    told += ["--set", "threshold_rule=recall>=0.8"]
 
     compared = compare(data, tmp_path / "out", *told)
 
@@ -249,6 +250,7 @@ def test_train_takes_the_winner(data: Path, tmp_path: Path, make_tree: MakeTree)
     assert stated["num_round"] in (4, 9)
     assert stated["resampling"] == winner["resampling"]
     assert stated["exclude"] == ["two"]
+    assert stated["threshold_rule"] == "recall>=0.8"
 
 
 def test_forward_in_time(tmp_path: Path) -> None:

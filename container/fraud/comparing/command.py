@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 # A shell says that a program ended by signal n has exit code 128 + n.
 SIGNAL_EXIT_CODE = 128
+# Hyperparameters that have an option of their own.
+OPTIONS = {
+    "algorithm": "--learners",
+    "resampling": "--resamplers",
+    "label": "--label",
+    "exclude": "--exclude",
+    "categories": "--categories",
+    "time_column": "--time-column",
+    "seed": "--seed",
+}
 EPILOG = "All of it, and how the figures are made: docs/07-comparing.md."
 
 
@@ -43,6 +53,13 @@ EPILOG = "All of it, and how the figures are made: docs/07-comparing.md."
 @click.option("--exclude", metavar="A,B", help="Columns that no model may read, such as ids.")
 @click.option("--categories", metavar="A,B", help="Columns that are categories though their cells are numbers.")
 @click.option("--time-column", metavar="NAME", help="Column that orders rows; `Time` where one is there.")
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A hyperparameter of every fit, such as smote_ratio=0.5 or threshold_rule=recall>=0.8; may be repeated.",
+)
 @click.option("--seed", default=0, type=click.IntRange(0, 2**31 - 1), help="Of every random choice.")
 @click.option("--resume", is_flag=True, help="Go on with the comparison in --out.")
 def main(**options: Any) -> None:
@@ -108,7 +125,6 @@ def _plan(options: dict[str, Any]) -> "Plan":
     from fraud.model.algorithms import ALGORITHMS  # noqa: PLC0415 - --help needs none of it
     from fraud.model.resampling import RESAMPLERS  # noqa: PLC0415 - --help needs none of it
 
-    told = {name: options[name] for name in ("label", "exclude", "categories", "time_column") if options[name]}
     seed, search, own = options["seed"], options["search"], options["grids"]
     learners = chosen("--learners", options["learners"], list(ALGORITHMS))
     if own is not None and search == "none":
@@ -123,8 +139,23 @@ def _plan(options: dict[str, Any]) -> "Plan":
         options["split"],
         search,
         {name: grids.candidates(search, name, directory, options["trials"], seed) for name in learners},
-        {**told, "seed": str(seed)},
+        _told(options),
         options["threads"],
     )
     plan.shared  # noqa: B018 - a wrong value is told before the rows are read
     return plan
+
+
+def _told(options: dict[str, Any]) -> dict[str, str]:
+    """Return the hyperparameters of every fit, as strings."""
+    told = {name: options[name] for name in ("label", "exclude", "categories", "time_column") if options[name]}
+    told["seed"] = str(options["seed"])
+    for text in options["sets"]:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise SettingError(f"--set {text[:60]}: should be NAME=VALUE, such as smote_ratio=0.5")
+        if name in OPTIONS:
+            raise SettingError(f"--set {text[:60]}: {OPTIONS[name]} sets that")
+        told[name] = value
+    return told
