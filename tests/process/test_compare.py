@@ -176,6 +176,23 @@ def test_pages_over_what_is_complete(data: Path, tmp_path: Path) -> None:
     assert "This comparison is not complete." in (out / "compare.html").read_text()
 
 
+def test_a_worker_that_is_killed(whole: Path, data: Path, tmp_path: Path) -> None:
+    """Where the machine kills a worker the command says what to do, keeps what is done, and --resume goes on."""
+    out = tmp_path / "out"
+    with begun(data, out) as (process, log):
+        workers = children(process.pid)
+        os.kill(workers[-1], signal.SIGKILL)
+        code = process.wait(SECONDS)
+
+    resumed = compare(data, out, "--resume")
+
+    assert code == 1
+    assert re.search("Error: a worker process was killed, .*--resume with fewer --jobs goes on", log.read_text())
+    assert "Traceback" not in log.read_text()
+    assert resumed.returncode == 0, resumed.stderr
+    assert found(out) == found(whole)
+
+
 def test_workers_leave_with_a_parent_that_is_killed(data: Path, tmp_path: Path) -> None:
     """Not even SIGKILL leaves a worker behind."""
     with begun(data, tmp_path / "out", "--jobs", "2") as (process, _):

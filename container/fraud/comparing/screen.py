@@ -56,7 +56,8 @@ class Terminal:
         with self._live:
             self.show(progress, None)
             yield
-        self._console.print(table(progress, len(progress.plan.pairs)))
+        if progress.summaries:
+            self._console.print(table(progress, len(progress.plan.pairs)))
 
     def show(self, progress: Progress, done: Pair | None) -> None:  # noqa: ARG002 - the table shows every pair
         self._bar.update(self._bar.task_ids[0], completed=progress.folds_done)
