@@ -105,9 +105,10 @@ def test_leaves_tables_and_a_page(whole: Path, data: Path) -> None:
     precisions = [pair["figures"]["average_precision"]["value"] for pair in document["pairs"]]
 
     assert document["is_complete"]
-    assert {pair["resampling"] for pair in document["pairs"]} == set(RESAMPLERS)
+    assert {pair["resampling"] for pair in (*document["pairs"], *document["refused"])} == set(RESAMPLERS)
+    assert {"none", "smote"} <= {pair["resampling"] for pair in document["pairs"]}
     assert precisions == sorted(precisions, reverse=True)
-    assert [float(row["average_precision"]) for row in rows] == precisions
+    assert [float(row["average_precision"]) for row in rows if not row["refused"]] == precisions
     assert all(sum(pair["confusion"].values()) == 600 for pair in document["pairs"])
     assert document["tested"] == {"frauds": 40, "honest": 560}
     assert all(len(pair["folds"]) == 3 for pair in document["pairs"])
@@ -124,7 +125,7 @@ def test_says_a_line_a_pair(whole: Path) -> None:
     lines = [line for line in text.splitlines() if line.startswith("[")]
 
     assert [line.split("]")[0] for line in lines] == [f"[{n}/{len(RESAMPLERS)}" for n in range(1, len(RESAMPLERS) + 1)]
-    assert all(re.search(r"xgboost, \S+: average precision 0\.\d{4} \(0\.\d{4} to", line) for line in lines)
+    assert all(re.search(r"xgboost, \S+: (average precision 0\.\d{4} \(0\.\d{4} to|refused: )", line) for line in lines)
     assert "\x1b" not in text
 
 
@@ -164,7 +165,7 @@ def test_pages_over_what_is_complete(data: Path, tmp_path: Path) -> None:
     """After a signal the pages hold the pairs that are complete, and say that others are missing."""
     out = tmp_path / "out"
     with begun(data, out, "--jobs", "1") as (process, log):
-        wait_until(lambda: "[1/" in log.read_text(), process)
+        wait_until(lambda: "average precision" in log.read_text(), process)
         process.send_signal(signal.SIGINT)
         code = process.wait(SECONDS)
     document = found(out)
@@ -172,7 +173,7 @@ def test_pages_over_what_is_complete(data: Path, tmp_path: Path) -> None:
     assert code == 130
     assert not document["is_complete"]
     assert 1 <= len(document["pairs"]) < len(RESAMPLERS)
-    assert len(document["pairs"]) + len(document["unfinished"]) == len(RESAMPLERS)
+    assert sum(len(document[name]) for name in ("pairs", "refused", "unfinished")) == len(RESAMPLERS)
     assert "This comparison is not complete." in (out / "compare.html").read_text()
 
 

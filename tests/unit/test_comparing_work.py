@@ -61,7 +61,13 @@ def test_learners_see_no_row_that_tests(tmp_path: Path, monkeypatch: pytest.Monk
 
     class Observed(BoostedTrees):
         @classmethod
-        def fit(cls, training: Labelled, watched: Mapping[str, Labelled], plan: Plan, on_round: OnRound) -> Self:
+        def fit(
+            cls,
+            training: Labelled,
+            watched: Mapping[str, Labelled],
+            plan: Plan,
+            on_round: OnRound,
+        ) -> Self:
             fitted.append(numbers(training).union(*map(numbers, watched.values())))
             return super().fit(training, watched, plan, on_round)
 
