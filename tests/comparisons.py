@@ -9,7 +9,7 @@ from fraud.comparing.folds import divide
 from fraud.comparing.plan import Plan
 from fraud.comparing.store import Store
 from fraud.comparing.work import Bench
-from fraud.model.algorithms import Labelled
+from fraud.model.learner import Labelled
 from tests.labelled import NUMBERS
 
 FEW = {"num_round": "8", "max_bin": "64"}

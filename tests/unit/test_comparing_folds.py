@@ -5,7 +5,7 @@ import pytest
 
 from fraud.comparing.folds import TESTS, TRAINS, TUNES, TUNING_SHARE, UNUSED, divide
 from fraud.errors import ColumnError, FraudError, NoFraudError
-from fraud.model.algorithms import Labelled
+from fraud.model.learner import Labelled
 from tests.labelled import make_labelled
 
 ROWS = make_labelled(500, 50)

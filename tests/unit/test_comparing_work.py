@@ -13,9 +13,12 @@ from fraud.comparing.work import guarded, measure, summarise, weigh
 from fraud.errors import LearnerError, ResamplingError
 from fraud.fitting import Trainer
 from fraud.hyperparameters import read
-from fraud.model.algorithms import ALGORITHMS, BoostedTrees, Labelled, OnRound, Plan
+from fraud.model.algorithms import ALGORITHMS
+from fraud.model.boosted import BoostedTrees
 from fraud.model.calibration import Platt
 from fraud.model.evaluation import average_precision_gain
+from fraud.model.learner import Labelled, OnRound, Plan
+from fraud.model.parameters import BoosterParameters
 from fraud.model.resampling import RESAMPLERS, Options, smote
 from fraud.model.splitting import Split
 from tests.comparisons import FEW, at_bench, make_plan
@@ -65,7 +68,7 @@ def test_learners_see_no_row_that_tests(tmp_path: Path, monkeypatch: pytest.Monk
             cls,
             training: Labelled,
             watched: Mapping[str, Labelled],
-            plan: Plan,
+            plan: Plan[BoosterParameters],
             on_round: OnRound,
         ) -> Self:
             fitted.append(numbers(training).union(*map(numbers, watched.values())))

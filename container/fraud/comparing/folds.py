@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
 from fraud.errors import ColumnError, NoFraudError
-from fraud.model.algorithms import Labelled
+from fraud.model.learner import Labelled
 from fraud.model.splitting import hold_out
 from fraud.schema import Matrix
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from fraud.comparing.folds import Parts
 from fraud.comparing.plan import Pair
 from fraud.errors import SettingError
-from fraud.model.algorithms import Labelled
 from fraud.model.evaluation import Figure
+from fraud.model.learner import Labelled
 
 SETTINGS = "settings.json"
 FOLDS = "folds"

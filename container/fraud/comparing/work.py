@@ -19,8 +19,8 @@ from fraud.comparing.store import Outcome, Store
 from fraud.curves import curves
 from fraud.errors import FraudError, HyperparameterError, LearnerError, ResamplingError
 from fraud.fitting import Fitted, Trainer
-from fraud.model.algorithms import Labelled
 from fraud.model.evaluation import average_precision, average_precision_gain, confusion, evaluate
+from fraud.model.learner import Labelled
 from fraud.model.scores import Floats, Labels, Scores
 from fraud.model.splitting import Split
 from fraud.schema import Schema
