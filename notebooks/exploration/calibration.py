@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from math import log10
 
 from matplotlib.axes import Axes
-from notebooks.exploration.finding import Finding, listed, mark, name_rows, panels, plain_ticks
+from notebooks.exploration.finding import Finding, grid, listed, mark, name_rows, panels, plain_ticks
 from notebooks.exploration.folds import interval, predicted_to_observed, ranking
-from notebooks.exploration.resampled import COLUMNS, Resampled
+from notebooks.exploration.resampled import Resampled
 from scipy.special import expit
 
 from fraud.model.evaluation import Figure, reliability
@@ -15,6 +15,7 @@ from fraud.training.page import BLUE, GUESSING, ORANGE
 
 LOOKS = (("before Platt scaling", ORANGE, -0.14), ("after", BLUE, 0.14))
 LEAST_PROBABILITY = 1e-4
+PROBABILITY_TICKS = (0.0001, 0.01, 1.0)
 
 
 def ratios(done: Sequence[Resampled]) -> Finding:
@@ -49,19 +50,17 @@ def _off(ratio: Figure) -> float:
 
 def curves(done: Sequence[Resampled]) -> Finding:
     """Draw observed over predicted fraud rate in bins of probability, before calibration and after."""
-    lines = -(-len(done) // COLUMNS)
-    figure, axes = panels(lines, min(COLUMNS, len(done)), 3.1 * lines + 0.3, share=True)
+    figure, axes = grid(len(done), 2.8)
     gaps = {}
-    for one, resampled in zip(axes, done, strict=False):
+    for one, resampled in zip(axes, done, strict=True):
         y, scores = resampled.scores.y, resampled.scores
         gaps[resampled.name] = [_curve(one, y, expit(scores.margin), 0), _curve(one, y, scores.probability, 1)]
         one.plot([LEAST_PROBABILITY, 1], [LEAST_PROBABILITY, 1], label="as predicted", **GUESSING)
         one.set_title(resampled.name, fontsize=11)
         one.set(xscale="log", yscale="log", xlim=(LEAST_PROBABILITY / 1.5, 1.5), ylim=(LEAST_PROBABILITY / 1.5, 1.5))
         for axis in (one.xaxis, one.yaxis):
-            plain_ticks(axis)
-    for one in axes:
-        one.set_visible(one.has_data())
+            axis.set_ticks(PROBABILITY_TICKS, [f"{tick:g}" for tick in PROBABILITY_TICKS])
+            axis.set_ticks([], minor=True)
     figure.supxlabel("mean predicted probability", fontsize=10)
     figure.supylabel("observed fraud rate", fontsize=10)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)

@@ -18,6 +18,7 @@ HONEST, FRAUD, MADE = BLUE, ORANGE, GREEN
 CLASSES = ((0, HONEST, "honest"), (1, FRAUD, "fraud"))
 DOTS_PER_INCH = 100
 WIDTH_INCHES = 10.5
+MOST_ACROSS = 5
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,17 @@ def panels(
     figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share, height_ratios=ratios)
     return figure, [one for line in axes for one in line]
+
+
+def grid(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    """Return as many panels as are asked for, on the same axes, up to five in a line; `height` is that of a line."""
+    lines = -(-count // MOST_ACROSS)
+    figure, axes = panels(lines, -(-count // lines), height * lines + 0.3, share=True)
+    for one in axes[count:]:
+        one.set_visible(False)
+    for one in axes[:count]:
+        one.tick_params(labelbottom=True)  # those above an empty place too
+    return figure, axes[:count]
 
 
 def plain_ticks(axis: Axis, *, steps: tuple[float, ...] = (1.0,)) -> None:

@@ -1,7 +1,6 @@
 """Outliers by the rule of 1.5 interquartile ranges, and what becomes of fraud when they are dropped."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -70,7 +69,7 @@ def trap(rows: Labelled, channel: Channel, names: Sequence[str]) -> tuple[Findin
 
     Every row is scored by a model that has not seen it; the rows that train are the ones that are cleaned.
     """
-    X, told = frame(replace(channel, rows=rows)), {"resampling": "none"}
+    X, told = frame(channel.schema, rows), {"resampling": "none"}
     plain = unseen(rows, channel.schema, told)
     base = plain.figure(ranking)
     figures = {"nothing dropped": (base, base)}

@@ -7,7 +7,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from notebooks.exploration.crowds import Plane
-from notebooks.exploration.finding import FRAUD, HONEST, MADE, Finding, listed, name_rows, panels, percent, plain_ticks
+from notebooks.exploration.finding import (
+    FRAUD,
+    HONEST,
+    MADE,
+    Finding,
+    grid,
+    listed,
+    name_rows,
+    panels,
+    percent,
+    plain_ticks,
+)
 from notebooks.exploration.folds import Unseen, first_training, unseen
 
 from fraud.channels import Channel
@@ -19,7 +30,6 @@ from fraud.model.scores import Floats, Labels
 from fraud.training.page import INK
 
 MOST_DOTS = 2500
-COLUMNS = 4
 
 
 @dataclass(frozen=True)
@@ -82,9 +92,8 @@ def counts(done: list[Resampled], refused: Mapping[str, str]) -> Finding:
 def planes(done: list[Resampled], names: tuple[str, ...]) -> Finding:
     """Draw what each resampler leaves, in the plane of the first two principal components of the rows before."""
     plane = Plane.of(pd.DataFrame(done[0].before.X, columns=list(names)))
-    lines = -(-len(done) // COLUMNS)
-    figure, axes = panels(lines, min(COLUMNS, len(done)), 3.0 * lines + 0.3, share=True)
-    for one, resampled in zip(axes, done, strict=False):
+    figure, axes = grid(len(done), 2.7)
+    for one, resampled in zip(axes, done, strict=True):
         _draw_plane(one, resampled, plane.place(pd.DataFrame(resampled.after.X, columns=list(names))))
         one.set_title(resampled.name, fontsize=11)
     _frame_plane(axes, plane.place(pd.DataFrame(done[0].before.X, columns=list(names))), done[0].before.y)
@@ -113,10 +122,9 @@ def _draw_plane(axes: Axes, resampled: Resampled, points: Floats) -> None:
 
 
 def _frame_plane(axes: list[Axes], points: Floats, y: Labels) -> None:
-    """Show all frauds and most honest rows, and hide the axes that hold nothing."""
+    """Show all frauds and most honest rows."""
     frauds, (least, most) = points[y == 1], np.quantile(points, [0.001, 0.999], axis=0)
     low, high = np.minimum(frauds.min(axis=0), least), np.maximum(frauds.max(axis=0), most)
     low, high = low - 0.04 * (high - low), high + 0.04 * (high - low)
     for one in axes:
         one.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-        one.set_visible(one.has_data())

@@ -16,7 +16,7 @@ from fraud.errors import ColumnError, NoRowsError
 from fraud.layout import Roles
 from fraud.model.algorithms import Labelled
 from fraud.model.scores import Floats, Labels
-from fraud.schema import Column
+from fraud.schema import Column, Schema
 
 SAMPLE = Path("test_dir", "input", "data", "train")
 VARIABLE = "FRAUD_DATA"
@@ -49,12 +49,9 @@ def read(path: Path, label: str, time: str, amount: str) -> Channel:
     return channel
 
 
-def frame(channel: Channel) -> pd.DataFrame:
+def frame(schema: Schema, rows: Labelled) -> pd.DataFrame:
     """Return the inputs under their names: numbers as float64, categories as their words."""
-    columns = {
-        column.name: _values(column, channel.rows.X[:, place]) for place, column in enumerate(channel.schema.columns)
-    }
-    return pd.DataFrame(columns)
+    return pd.DataFrame({column.name: _values(column, rows.X[:, n]) for n, column in enumerate(schema.columns)})
 
 
 def _values(column: Column, codes: NDArray[np.float32]) -> NDArray[np.float64] | pd.Categorical:

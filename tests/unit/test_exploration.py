@@ -63,7 +63,8 @@ def test_no_amount(tmp_path: Path) -> None:
 def test_frame(tmp_path: Path) -> None:
     """Categories come back as their words, a missing cell as one, and numbers as numbers."""
     text = "Time,a,kind,Class\n1,2.5,web,0\n2,,shop,1\n3,4.5,,0\n"
-    X = rows.frame(channel_of(text, tmp_path))
+    channel = channel_of(text, tmp_path)
+    X = rows.frame(channel.schema, channel.rows)
 
     assert X["kind"].tolist()[:2] == ["web", "shop"]
     assert X.isna().sum().to_dict() == {"Time": 0, "a": 1, "kind": 1}
