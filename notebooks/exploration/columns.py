@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from notebooks.exploration.finding import CLASSES, FRAUD, HONEST, Finding, panels, percent, plain_ticks
-from notebooks.exploration.rows import separation
+from notebooks.exploration.rows import drawn, separation
 
 from fraud.model.scores import Floats, Labels
 from fraud.training.page import GUESSING, INK, MUTED
@@ -14,6 +14,7 @@ STRETCHES = 12
 NIGHT_HOURS = 6
 SECONDS_AN_HOUR = 3600
 LEAST_AMOUNT = 0.01
+MOST_DOTS = 6000
 
 
 def missing(X: pd.DataFrame, y: Labels) -> Finding:
@@ -80,6 +81,7 @@ def amount_and_hour(amount: pd.Series, times: Floats, y: Labels) -> Finding:
     """Draw amounts and hours of the day by class, each class as shares of its own rows, and one over the other."""
     hours = times % (24 * SECONDS_AN_HOUR) / SECONDS_AN_HOUR
     figure, (money, day, both) = panels(1, 3, 3.6)
+    crowd = drawn(y, MOST_DOTS, MOST_DOTS // 2)
     shown = np.maximum(amount.to_numpy(dtype=np.float64), LEAST_AMOUNT)
     edges = np.geomspace(LEAST_AMOUNT, max(float(np.nanmax(shown)), 1.0), 24)
     for label, colour, name in CLASSES:
@@ -89,8 +91,9 @@ def amount_and_hour(amount: pd.Series, times: Floats, y: Labels) -> Finding:
             axes.hist(
                 values[rows], list(bins), weights=weights, histtype="step", linewidth=1.8, color=colour, label=name
             )
-        size, alpha = (14, 0.8) if label else (3, 0.15)
-        both.scatter(hours[rows], shown[rows], size, color=colour, alpha=alpha, linewidth=0)
+        size, alpha = (14, 0.8) if label else (3, 0.25)
+        dots = crowd[y[crowd] == label]
+        both.scatter(hours[dots], shown[dots], size, color=colour, alpha=alpha, linewidth=0)
     money.set(xscale="log", xlabel=f"amount (less than {LEAST_AMOUNT} at {LEAST_AMOUNT})")
     money.set(ylabel="rows of the class, %")
     day.set(xlabel="hour of the day", ylabel="rows of the class, %", xticks=range(0, 25, 4))

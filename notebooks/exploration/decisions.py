@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from notebooks.exploration.finding import CLASSES, Finding, panels, percent, plain_ticks
 from notebooks.exploration.folds import Unseen
+from notebooks.exploration.rows import drawn
 from sklearn.model_selection import train_test_split
 
 from fraud.model.evaluation import confusion
@@ -18,6 +19,7 @@ from fraud.training.page import BLUE, GREEN, GUESSING, RED
 
 LEAST, MOST = 1e-4, 0.999
 STEPS = 160
+MOST_DOTS = 6000
 FEWER_TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99)
 TICKS = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 MEANINGS = {
@@ -165,9 +167,10 @@ def _draw_costs(axes: Axes, payments: Payments, alert: float, paid: Mapping[str,
 
 def _draw_decisions(axes: Axes, payments: Payments, alert: float, threshold: float) -> None:
     shown = np.clip(payments.probability, LEAST, MOST), np.maximum(payments.amount, 0.01)
+    crowd = drawn(payments.y, MOST_DOTS, MOST_DOTS // 2)
     for label, colour, name in CLASSES:
         size, alpha = (18, 0.9) if label else (5, 0.25)
-        rows = payments.y == label
+        rows = crowd[payments.y[crowd] == label]
         axes.scatter(shown[0][rows], shown[1][rows], size, color=colour, alpha=alpha, linewidth=0, label=name)
     axes.plot(steps(), alert / steps(), color=GREEN, label=f"p x amount = {alert:g}")
     axes.axvline(threshold, color=BLUE, linewidth=1.8, label=f"p = {threshold:.2g}")

@@ -79,7 +79,8 @@ def interval(y: Labels, values: Floats, measure: Measure) -> Figure:
     """Return a measure and its 95 % interval (percentile bootstrap over rows)."""
     rng = np.random.default_rng(0)
     drawn = (rng.integers(0, len(y), len(y)) for _ in range(REPLICATES))
-    low, high = np.percentile([measure(y[rows], values[rows]) for rows in drawn if y[rows].any()], [2.5, 97.5])
+    measured = [measure(y[rows], values[rows]) for rows in drawn if y[rows].any()]
+    low, high = np.percentile(measured or [measure(y, values)], [2.5, 97.5])
     return Figure(measure(y, values), float(low), float(high))
 
 

@@ -205,3 +205,11 @@ def test_listed(words: list[str], sentence: str) -> None:
 def test_percent() -> None:
     """Percentages have three digits at most, however rare fraud is."""
     assert [percent(part).replace("\xa0", " ") for part in (0.00172, 0.5, 0.98525)] == ["0.172 %", "50 %", "98.5 %"]
+
+
+def test_no_fraud_left() -> None:
+    """Where the rows left hold no fraud, the average precision is 0 and so is its interval."""
+    scores = folds.Unseen(np.array([1, 0, 0], dtype=np.uint8), np.zeros(3), np.array([0.9, 0.2, 0.1]))
+    found = scores.figure(folds.ranking, np.array([1, 2]))
+
+    assert (found.value, found.low, found.high) == (0, 0, 0)
