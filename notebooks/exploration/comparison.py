@@ -1,0 +1,80 @@
+"""Learners and resamplings compared by `fraud compare`, and the table that it leaves."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+
+import pandas as pd
+from notebooks.exploration.finding import Finding, mark, name_rows, panels
+from notebooks.exploration.rows import frame
+
+from fraud.channels import Channel
+from fraud.errors import ColumnError, UserError
+from fraud.model.algorithms import Labelled
+from fraud.model.evaluation import Figure
+from fraud.training.page import BLUE, GREEN, INK, MUTED, ORANGE
+
+# What is read of compare.csv; the file holds more.
+PAIR = ["learner", "resampling"]
+INTERVAL = ["average_precision", "average_precision_low", "average_precision_high"]
+SHOWN = ["average_precision", "roc_auc", "precision", "recall", "f1", "fit_seconds"]
+COLOURS = (BLUE, GREEN, ORANGE, INK, MUTED)
+
+
+def compare(channel: Channel, rows: Labelled, learners: Sequence[str], resamplers: Sequence[str], folds: int) -> Path:
+    """Run `fraud compare` on these rows, and return the folder that holds what it found.
+
+    UserError says what the command said, where it could not compare.
+    """
+    label, out = channel.schema.label, Path(mkdtemp(prefix="fraud-compare-"))
+    with TemporaryDirectory() as folder:
+        data = Path(folder) / "rows.csv"
+        frame(channel.schema, rows).assign(**{label: rows.y}).to_csv(data, index=False)
+        told = {"learners": ",".join(learners), "resamplers": ",".join(resamplers), "folds": folds, "label": label}
+        options = [f"--{name}={value}" for name, value in told.items()]
+        # the package of this kernel, as the program "fraud" need not be on its path
+        command = [sys.executable, "-m", "fraud", "compare", str(data), *options, "--out", str(out)]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+    if ran.returncode:
+        raise UserError(f"fraud compare {shlex.join(options)}: {ran.stderr.strip() or ran.stdout.strip()}")
+    return out
+
+
+def table(folder: Path) -> pd.DataFrame:
+    """Read what was found of each pair, best first; pairs that refused the rows have no figures and are left out."""
+    found = pd.read_csv(folder / "compare.csv")
+    if absent := [name for name in (*PAIR, *INTERVAL, *SHOWN) if name not in found]:
+        raise ColumnError(f"{folder / 'compare.csv'} lacks {', '.join(absent)}; it has {', '.join(found.columns)}")
+    return found.dropna(subset=INTERVAL).sort_values("average_precision", ascending=False, ignore_index=True)
+
+
+def shown(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that a person compares."""
+    return found.set_index(PAIR)[SHOWN].round(3)
+
+
+def intervals(found: pd.DataFrame) -> Finding:
+    """Draw the average precision of each pair, coloured by how its rows were resampled."""
+    figure, (axes,) = panels(1, 1, 1.0 + 0.32 * len(found))
+    colours = dict(zip(found["resampling"].unique(), COLOURS * len(found), strict=False))
+    figures = [Figure(*line) for line in found[INTERVAL].itertuples(index=False)]
+    for place, (one, resampling) in enumerate(zip(figures, found["resampling"], strict=True)):
+        label = resampling if resampling not in set(found["resampling"][:place]) else None
+        mark(axes, one, place, colours[resampling], label)
+    name_rows(axes, found["learner"])
+    axes.set_xlabel("average precision, with its 95 % interval")
+    axes.margins(x=0.12)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), title="resampling")
+    best, first = figures[0], found.iloc[0]
+    near = sum(one.high >= best.low for one in figures[1:])
+    slow = found.iloc[int(found["fit_seconds"].argmax())]
+    sentence = (
+        f"{first['learner']} with {first['resampling']} ranks best of {len(found)} pairs: {best.value:.3f} "
+        f"({best.low:.3f} to {best.high:.3f}). The intervals of {near} others overlap its own. The longest fit, of "
+        f"{slow['learner']} with {slow['resampling']}, took {slow['fit_seconds']:.1f} s."
+    )
+    numbers = {"best": best.value, "pairs": len(found), "near": near, "longest fit": float(slow["fit_seconds"])}
+    return Finding(sentence, figure, numbers)

@@ -1,0 +1,56 @@
+"""What the first notebook reads of the table that `fraud compare` leaves."""
+
+from pathlib import Path
+
+import pytest
+from notebooks.exploration import comparison, rows
+
+from fraud.errors import ColumnError, UserError
+from tests.conftest import table
+
+HEADER = "rank,learner,resampling,average_precision,average_precision_low,average_precision_high,roc_auc,precision"
+HEADER += ",recall,f1,fit_seconds,refused"
+LINES = (
+    "2,svc,none,0.6,0.5,0.7,0.9,0.8,0.6,0.7,20.5,",
+    "1,xgboost,smote,0.8,0.72,0.9,0.9,0.8,0.6,0.7,3,",
+    ",mlp,smote,,,,,,,,,missing cells",
+    "3,mlp,none,0.55,0.45,0.75,0.9,0.8,0.6,0.7,1,",
+)
+
+
+def folder_of(text: str, folder: Path) -> Path:
+    (folder / "compare.csv").write_text(text)
+    return folder
+
+
+def test_table(tmp_path: Path) -> None:
+    """Pairs come best first; one that refused the rows has no figures and is left out."""
+    found = comparison.table(folder_of("\n".join([HEADER, *LINES]), tmp_path))
+
+    assert found["learner"].tolist() == ["xgboost", "svc", "mlp"]
+    assert comparison.shown(found)["fit_seconds"].tolist() == [3, 20.5, 1]
+
+
+def test_other_columns(tmp_path: Path) -> None:
+    """A table without a column that is read is refused with the names of both sides."""
+    text = "\n".join([HEADER.replace("resampling", "resampler"), *LINES])
+
+    with pytest.raises(ColumnError, match=r"compare\.csv lacks resampling; it has rank, learner, resampler"):
+        comparison.table(folder_of(text, tmp_path))
+
+
+def test_intervals(tmp_path: Path) -> None:
+    """The sentence names the best pair, how many intervals overlap its own, and the longest fit."""
+    found = comparison.intervals(comparison.table(folder_of("\n".join([HEADER, *LINES]), tmp_path)))
+
+    assert found.numbers == {"best": 0.8, "pairs": 3, "near": 1, "longest fit": 20.5}
+    assert found.sentence.startswith("xgboost with smote ranks best of 3 pairs: 0.800 (0.720 to 0.900).")
+
+
+def test_refused_command(tmp_path: Path) -> None:
+    """What the command says against its options is passed on, with the options."""
+    (tmp_path / "rows.csv").write_text(table())
+    channel = rows.read(tmp_path, "Class", "Time", "a")
+
+    with pytest.raises(UserError, match=r"fraud compare --learners=abacus .*--label=Class: (.|\n)*abacus"):
+        comparison.compare(channel, channel.rows, ["abacus"], ["none"], 3)
