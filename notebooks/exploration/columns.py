@@ -94,12 +94,11 @@ def amount_and_hour(amount: pd.Series, times: Floats, y: Labels) -> Finding:
         size, alpha = (14, 0.8) if label else (3, 0.25)
         dots = crowd[y[crowd] == label]
         both.scatter(hours[dots], shown[dots], size, color=colour, alpha=alpha, linewidth=0)
-    money.set(xscale="log", xlabel=f"amount (less than {LEAST_AMOUNT} at {LEAST_AMOUNT})")
-    money.set(ylabel="rows of the class, %")
+    money.set(xscale="log", xlabel=f"amount ({LEAST_AMOUNT} or less at the left)", ylabel="rows of the class, %")
     day.set(xlabel="hour of the day", ylabel="rows of the class, %", xticks=range(0, 25, 4))
     both.set(yscale="log", xlabel="hour of the day", ylabel="amount", xticks=range(0, 25, 4))
-    plain_ticks(money.xaxis)
-    plain_ticks(both.yaxis)
+    for axis in (money.xaxis, both.yaxis):
+        plain_ticks(axis)
     money.tick_params(axis="x", rotation=30)
     money.legend(loc="upper right")
     return _amounts_told(amount, hours, y, figure)

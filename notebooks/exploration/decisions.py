@@ -139,18 +139,10 @@ def costs(choosing: Payments, measuring: Payments, alert: float) -> Finding:
     figure, (money, plane) = panels(1, 2, 4.2)
     _draw_costs(money, measuring, alert, paid)
     _draw_decisions(plane, measuring, alert, cheapest)
-    order = sorted(paid, key=lambda way: paid[way])
-    names = {
-        "nothing": "flagging nothing",
-        "0.5": "p >= 0.5",
-        "threshold": f"p >= {cheapest:.2g}, the cheapest threshold of the other half,",
-    }
-    names["risk"] = f"probability x amount > {alert:g}"
-    sentence = (
-        "On rows that chose nothing, from the cheapest: "
-        + "; ".join(f"{names[way]} costs {paid[way]:,.0f}" for way in order)
-        + "."
-    )
+    names = {"nothing": "flagging nothing", "0.5": "p >= 0.5", "risk": f"probability x amount > {alert:g}"}
+    names["threshold"] = f"p >= {cheapest:.2g}, the cheapest threshold of the other half,"
+    told = (f"{names[way]} costs {paid[way]:,.0f}" for way in sorted(paid, key=lambda way: paid[way]))
+    sentence = f"On rows that chose nothing, from the cheapest: {'; '.join(told)}."
     return Finding(sentence, figure, {**paid, "cheapest threshold": cheapest})
 
 

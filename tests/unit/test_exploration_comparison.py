@@ -47,8 +47,9 @@ def test_intervals(tmp_path: Path) -> None:
     assert found.sentence.startswith("xgboost with smote ranks best of 3 pairs: 0.800 (0.720 to 0.900).")
 
 
-def test_refused_command(tmp_path: Path) -> None:
+def test_refused_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the command says against its options is passed on, with the options."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "rows.csv").write_text(table())
     channel = rows.read(tmp_path, "Class", "Time", "a")
 
