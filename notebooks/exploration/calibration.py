@@ -9,9 +9,9 @@ from notebooks.exploration.folds import interval, predicted_to_observed, ranking
 from notebooks.exploration.resampled import Resampled
 from scipy.special import expit
 
+from fraud.drawing import BLUE, GUESSING, ORANGE
 from fraud.model.evaluation import Figure, reliability
 from fraud.model.scores import Floats, Labels
-from fraud.training.page import BLUE, GUESSING, ORANGE
 
 LOOKS = (("before Platt scaling", ORANGE, -0.14), ("after", BLUE, 0.14))
 LEAST_PROBABILITY = 1e-4

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from notebooks.exploration.finding import CLASSES, FRAUD, HONEST, Finding, panels, percent, plain_ticks
 from notebooks.exploration.rows import drawn, separation
 
+from fraud.drawing import GUESSING, INK, MUTED
 from fraud.model.scores import Floats, Labels
-from fraud.training.page import GUESSING, INK, MUTED
 
 STRETCHES = 12
 NIGHT_HOURS = 6

@@ -12,10 +12,10 @@ from notebooks.exploration.finding import Finding, mark, name_rows, panels
 from notebooks.exploration.rows import frame
 
 from fraud.channels import Channel
+from fraud.drawing import BLUE, GREEN, INK, MUTED, ORANGE
 from fraud.errors import ColumnError, UserError
-from fraud.model.algorithms import Labelled
 from fraud.model.evaluation import Figure
-from fraud.training.page import BLUE, GREEN, INK, MUTED, ORANGE
+from fraud.model.learner import Labelled
 
 # What is read of compare.csv; the file holds more.
 PAIR = ["learner", "resampling"]

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from notebooks.exploration.finding import Finding, listed, panels
 from notebooks.exploration.rows import Positions
 
+from fraud.drawing import BLUE, GREEN, INK
 from fraud.model.scores import Labels
-from fraud.training.page import BLUE, GREEN, INK
 
 LABEL = "(fraud)"
 STRONGEST = 4

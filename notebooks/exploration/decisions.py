@@ -12,10 +12,10 @@ from notebooks.exploration.folds import Unseen
 from notebooks.exploration.rows import drawn
 from sklearn.model_selection import train_test_split
 
+from fraud.drawing import BLUE, GREEN, GUESSING, RED
 from fraud.model.evaluation import confusion
 from fraud.model.scores import Flags, Floats, Labels
 from fraud.model.thresholds import EXAMPLES, Rule, Threshold, choose, choose_by_risk
-from fraud.training.page import BLUE, GREEN, GUESSING, RED
 
 LEAST, MOST = 1e-4, 0.999
 STEPS = 160

@@ -11,8 +11,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from fraud.drawing import BLUE, GREEN, INK, ORANGE, STYLE
 from fraud.model.evaluation import Figure as Measured
-from fraud.training.page import BLUE, GREEN, INK, ORANGE, STYLE
 
 HONEST, FRAUD, MADE = BLUE, ORANGE, GREEN
 CLASSES = ((0, HONEST, "honest"), (1, FRAUD, "fraud"))

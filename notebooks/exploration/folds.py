@@ -13,8 +13,8 @@ from fraud.errors import NoFraudError
 from fraud.fitting import Trainer
 from fraud.hyperparameters import read
 from fraud.machine import cores
-from fraud.model.algorithms import Labelled
 from fraud.model.evaluation import REPLICATES, Figure, average_precision
+from fraud.model.learner import Labelled
 from fraud.model.scores import Flags, Floats, Labels
 from fraud.model.splitting import Split
 from fraud.schema import Schema

@@ -11,10 +11,10 @@ from notebooks.exploration.rows import frame
 from numpy.typing import NDArray
 
 from fraud.channels import Channel
-from fraud.model.algorithms import Labelled
+from fraud.drawing import BLUE, INK, ORANGE
 from fraud.model.evaluation import Figure
+from fraud.model.learner import Labelled
 from fraud.model.scores import Labels
-from fraud.training.page import BLUE, INK, ORANGE
 
 REACH = 1.5
 TITLES = {"every row": "fences of all rows", "the frauds": "fences of the frauds"}

@@ -22,12 +22,12 @@ from notebooks.exploration.finding import (
 from notebooks.exploration.folds import Unseen, first_training, unseen
 
 from fraud.channels import Channel
+from fraud.drawing import INK
 from fraud.errors import ResamplingError
 from fraud.hyperparameters import read
-from fraud.model.algorithms import Labelled
+from fraud.model.learner import Labelled
 from fraud.model.resampling import RESAMPLERS, Options
 from fraud.model.scores import Floats, Labels
-from fraud.training.page import INK
 
 MOST_DOTS = 2500
 

@@ -14,7 +14,7 @@ from fraud import channels
 from fraud.channels import Channel
 from fraud.errors import ColumnError, NoRowsError
 from fraud.layout import Roles
-from fraud.model.algorithms import Labelled
+from fraud.model.learner import Labelled
 from fraud.model.scores import Floats, Labels
 from fraud.schema import Column, Schema
 
