@@ -7,13 +7,11 @@ from typing import Any
 import boto3
 import click
 
-import aws
-import aws_checks
-import batch_options
-from aws import Problem
-from aws_calls import Call, Journal, show, wait
-from batch_shape import Transform
-from endpoint_calls import given, tag_list
+from aws import batch_options, checks, sessions
+from aws.batch_shape import Transform
+from aws.calls import Call, Journal, show, wait
+from aws.endpoint_calls import given, tag_list
+from aws.sessions import Problem
 
 MOST_MB_AT_ONCE = 100
 ENVIRONMENT_ENTRIES = 16
@@ -88,22 +86,22 @@ def transform(job: Transform, session: boto3.Session, *, model: Call | None = No
 
 def check_world(job: Transform, session: boto3.Session, model: Call | None) -> None:
     """Raise Problem where credentials, model, image, role or input is missing, before anything is made."""
-    account = aws_checks.check_account(session)
+    account = checks.check_account(session)
     if model:
         container = model.parameters["PrimaryContainer"]
-        aws_checks.check_image(session, container["Image"])
-        aws_checks.check_role(session, model.parameters["ExecutionRoleArn"], account)
-        aws_checks.check_object(session, container["ModelDataUrl"])
+        checks.check_image(session, container["Image"])
+        checks.check_role(session, model.parameters["ExecutionRoleArn"], account)
+        checks.check_object(session, container["ModelDataUrl"])
     else:
-        with aws.one_line():
-            aws.client(session, "sagemaker").describe_model(ModelName=job.model)
-    aws_checks.check_prefix(session, job.source)
-    aws_checks.check_bucket(session, job.output)
+        with sessions.one_line():
+            sessions.client(session, "sagemaker").describe_model(ModelName=job.model)
+    checks.check_prefix(session, job.source)
+    checks.check_bucket(session, job.output)
 
 
 def _check(job: Transform) -> None:
     for uri in (job.source, job.output):
-        aws_checks.bucket_and_key(uri)
+        checks.bucket_and_key(uri)
     payload, concurrent = job.max_payload_mb or 6, job.max_concurrent or 1
     if payload * concurrent > MOST_MB_AT_ONCE:
         asked = f"--max-payload-mb {payload} times --max-concurrent {concurrent}"
@@ -122,8 +120,8 @@ def _check_end(job: Transform, described: Mapping[str, Any]) -> None:
 
 
 def _await(job: Transform, session: boto3.Session) -> dict[str, Any]:
-    sagemaker = aws.client(session, "sagemaker")
-    with aws.one_line():
+    sagemaker = sessions.client(session, "sagemaker")
+    with sessions.one_line():
         described: dict[str, Any] = wait(
             lambda: sagemaker.describe_transform_job(TransformJobName=job.name),
             lambda told: str(told["TransformJobStatus"]),
@@ -132,7 +130,7 @@ def _await(job: Transform, session: boto3.Session) -> dict[str, Any]:
     return described
 
 
-@click.command(cls=aws.Script)
+@click.command(cls=sessions.Script)
 @batch_options.transform_options
 def main(*, dry_run: bool, wait: bool, profile: str | None, region: str | None, **options: Any) -> None:
     """Score files in S3 by a SageMaker batch transform job, one line of output for each line of input.
@@ -143,7 +141,7 @@ def main(*, dry_run: bool, wait: bool, profile: str | None, region: str | None, 
     if dry_run:
         show([*([model] if model else []), job_call(job)])
         return
-    session = aws.connect(profile, region)
+    session = sessions.connect(profile, region)
     output = transform(job, session, model=model, is_waiting=wait)
     click.echo(f"the output: aws s3 ls {output.rstrip('/')}/", err=True)
     click.echo(json.dumps({"job": job.name, "output": output}))

@@ -7,15 +7,11 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-import aws
-import aws_checks
-import deploy_options
-import endpoint_calls
-import endpoint_rules
-from aws import Problem
-from aws_calls import Call, Journal, show, wait
-from aws_restore import READERS, restoring
-from endpoint_shape import Asynchronous, Endpoint
+from aws import checks, deploy_options, endpoint_calls, endpoint_rules, sessions
+from aws.calls import Call, Journal, show, wait
+from aws.endpoint_shape import Asynchronous, Endpoint
+from aws.restore import READERS, restoring
+from aws.sessions import Problem
 
 BUSY = {"Creating", "Updating", "SystemUpdating", "RollingBack"}
 
@@ -41,17 +37,17 @@ def deploy(endpoint: Endpoint, session: boto3.Session, *, is_waiting: bool = Tru
 
 def check_world(endpoint: Endpoint, session: boto3.Session) -> None:
     """Raise Problem where credentials, image, role, a model or a bucket is missing, before anything is made."""
-    account = aws_checks.check_account(session)
+    account = checks.check_account(session)
     for image in dict.fromkeys(variant.image for variant in endpoint.containers):
-        aws_checks.check_image(session, image)
-    aws_checks.check_role(session, endpoint.placement.role, account)
+        checks.check_image(session, image)
+    checks.check_role(session, endpoint.placement.role, account)
     for uri in dict.fromkeys(variant.model_data for variant in endpoint.containers):
-        aws_checks.check_object(session, uri)
+        checks.check_object(session, uri)
     destinations = [endpoint.capture.destination] if endpoint.capture else []
     if isinstance(endpoint.kind, Asynchronous):
         destinations += [uri for uri in (endpoint.kind.output, endpoint.kind.failures) if uri]
     for uri in destinations:
-        aws_checks.check_bucket(session, uri)
+        checks.check_bucket(session, uri)
 
 
 def create(endpoint: Endpoint, session: boto3.Session, *, is_waiting: bool) -> None:
@@ -97,9 +93,9 @@ class RolledBackError(Problem):
 def describe(session: boto3.Session, name: str) -> dict[str, Any] | None:
     """Return what AWS says of an endpoint, or None where there is none."""
     try:
-        told: dict[str, Any] = aws.client(session, "sagemaker").describe_endpoint(EndpointName=name)
+        told: dict[str, Any] = sessions.client(session, "sagemaker").describe_endpoint(EndpointName=name)
     except ClientError as error:
-        if aws.is_absent(error):
+        if sessions.is_absent(error):
             return None
         raise
     return told
@@ -127,17 +123,17 @@ def _begin_update(endpoint: Endpoint, journal: Journal) -> list[Call]:
     try:
         journal.make(launch)
     except (BotoCoreError, ClientError) as error:
-        if aws.is_refusal(error):
+        if sessions.is_refusal(error):
             journal.undos = made
             raise
         look = f"aws sagemaker describe-endpoint --endpoint-name {endpoint.name}"
-        raise Problem(f"{aws.explain(error)}; the update may have begun, and nothing is undone: {look}") from error
+        raise Problem(f"{sessions.explain(error)}; the update may have begun, and nothing is undone: {look}") from error
     return made
 
 
 def _await(endpoint: Endpoint, session: boto3.Session) -> None:
     """Wait for the endpoint. Raises Problem where it fails, RolledBackError where it serves the old configuration."""
-    sagemaker = aws.client(session, "sagemaker")
+    sagemaker = sessions.client(session, "sagemaker")
     described = wait(lambda: sagemaker.describe_endpoint(EndpointName=endpoint.name), _stage, BUSY)
     reason = described.get("FailureReason") or "AWS gives no reason"
     logs = f"the container's words: aws logs tail /aws/sagemaker/Endpoints/{endpoint.name}"
@@ -161,7 +157,7 @@ def _stage(described: Any) -> str:
 def _is_scaled(endpoint: Endpoint, session: boto3.Session) -> bool:
     """Tell whether AWS chooses the number of instances already, which an update then must keep."""
     ids = [f"endpoint/{endpoint.name}/variant/{variant.name}" for variant in endpoint.variants]
-    scaling = aws.client(session, "application-autoscaling")
+    scaling = sessions.client(session, "application-autoscaling")
     return bool(scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=ids)["ScalableTargets"])
 
 
@@ -191,7 +187,7 @@ def invoke_line(endpoint: Endpoint, region: str) -> str:
     return f"{ask} --content-type text/csv --body fileb://local_test/payload.csv /dev/stdout"
 
 
-@click.command(cls=aws.Script)
+@click.command(cls=sessions.Script)
 @deploy_options.deploy_options
 def main(*, dry_run: bool, wait: bool, profile: str | None, region: str | None, **options: Any) -> None:
     """Make a SageMaker endpoint from an image and a model, or update one; nothing is made where a check fails.
@@ -203,7 +199,7 @@ def main(*, dry_run: bool, wait: bool, profile: str | None, region: str | None, 
     if dry_run:
         show(calls)
         return
-    session = aws.connect(profile, region)
+    session = sessions.connect(profile, region)
     deploy(endpoint, session, is_waiting=wait)
     click.echo(f"ask it: {invoke_line(endpoint, session.region_name)}", err=True)
     click.echo(json.dumps({"endpoint": endpoint.name, "config": endpoint.config_name}))

@@ -7,13 +7,11 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-import aws
-import aws_checks
-import teardown_storage
-from aws import Problem
-from aws_calls import send
-from aws_options import TAG, Pair, session_options
-from teardown_find import Found, find
+from aws import checks, sessions, teardown_storage
+from aws.calls import send
+from aws.options import TAG, Pair, session_options
+from aws.sessions import Problem
+from aws.teardown_find import Found, find
 
 
 def delete(things: Sequence[Found], session: boto3.Session) -> list[str]:
@@ -25,8 +23,8 @@ def delete(things: Sequence[Found], session: boto3.Session) -> list[str]:
                 send(session, call)
                 click.echo(f"  done: {call.subject}", err=True)
             except (BotoCoreError, ClientError) as error:
-                if not (isinstance(error, ClientError) and aws.is_absent(error)):
-                    problems.append(f"{thing.kind} {thing.name}: {aws.explain(error)}")
+                if not (isinstance(error, ClientError) and sessions.is_absent(error)):
+                    problems.append(f"{thing.kind} {thing.name}: {sessions.explain(error)}")
                     break
     return problems
 
@@ -41,7 +39,7 @@ def show(things: Sequence[Found]) -> None:
         click.echo(f"{thing.kind:16}  {thing.name:{width}}  {thing.detail}")
 
 
-@click.command(cls=aws.Script)
+@click.command(cls=sessions.Script)
 @click.option("--tag", type=Pair(), default=TAG, show_default=True, help="What deploy.py and the others put on things.")
 @click.option("--prefix", metavar="NAME", help="Or what names begin with, for things without the tag.")
 @click.option("--s3", metavar="S3_URI", help="Count what lies there too.")
@@ -57,8 +55,8 @@ def main(*, profile: str | None, region: str | None, yes: bool, **options: Any) 
     """
     if options["delete_s3"] and not _key(options["s3"]):
         raise click.UsageError("--delete-s3 needs --s3 s3://bucket/prefix, with a prefix: a whole bucket is not ours")
-    session = aws.connect(profile, region)
-    aws_checks.check_account(session)
+    session = sessions.connect(profile, region)
+    checks.check_account(session)
     things = find(session, options["tag"], options["prefix"])
     show(things)
     objects = teardown_storage.objects(session, options["s3"]) if options["s3"] else []
@@ -77,7 +75,7 @@ def main(*, profile: str | None, region: str | None, yes: bool, **options: Any) 
 
 
 def _key(uri: str | None) -> str:
-    return aws_checks.bucket_and_key(uri)[1] if uri else ""
+    return checks.bucket_and_key(uri)[1] if uri else ""
 
 
 if __name__ == "__main__":

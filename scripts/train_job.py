@@ -6,15 +6,13 @@ from typing import Any
 import boto3
 import click
 
-import aws
-import aws_checks
-import training_options
-from aws import Problem
-from aws_calls import Call, show, wait
-from aws_files import Upload, upload
+from aws import checks, sessions, training_options
+from aws.calls import Call, show, wait
+from aws.files import Upload, upload
+from aws.sessions import Problem
+from aws.training_shape import Training, request, uploads
+from aws.training_start import make_trainer, start
 from fraud.errors import FraudError
-from training_shape import Training, request, uploads
-from training_start import make_trainer, start
 
 BUSY = {"InProgress", "Stopping"}
 
@@ -51,10 +49,10 @@ def train(job: Training, session: boto3.Session, *, is_waiting: bool = True) -> 
 
 def check(job: Training) -> None:
     """Raise Problem for what would fail later, at a price: settings that the image refuses, names that are none."""
-    aws_checks.image_parts(job.image)
-    aws_checks.role_name(job.placement.role)
+    checks.image_parts(job.image)
+    checks.role_name(job.placement.role)
     for uri in (job.s3, *([job.checkpoints] if job.checkpoints else [])):
-        aws_checks.bucket_and_key(uri)
+        checks.bucket_and_key(uri)
     if "train" not in job.channels:
         raise Problem("no channel train: --channel train=DIRECTORY, or train=s3://bucket/prefix")
     if job.max_wait_minutes and job.max_wait_minutes < job.max_run_minutes:
@@ -72,20 +70,20 @@ def check(job: Training) -> None:
 
 def check_world(job: Training, session: boto3.Session) -> None:
     """Raise Problem where credentials, image, role, a bucket or a channel is missing, before anything is made."""
-    account = aws_checks.check_account(session)
-    aws_checks.check_image(session, job.image)
-    aws_checks.check_role(session, job.placement.role, account)
-    aws_checks.check_bucket(session, job.s3)
+    account = checks.check_account(session)
+    checks.check_image(session, job.image)
+    checks.check_role(session, job.placement.role, account)
+    checks.check_bucket(session, job.s3)
     if job.checkpoints:
-        aws_checks.check_bucket(session, job.checkpoints)
+        checks.check_bucket(session, job.checkpoints)
     for source in job.channels.values():
         if source.startswith("s3://"):
-            aws_checks.check_prefix(session, source)
+            checks.check_prefix(session, source)
 
 
 def _await(name: str, session: boto3.Session) -> dict[str, Any]:
-    sagemaker = aws.client(session, "sagemaker")
-    with aws.one_line():
+    sagemaker = sessions.client(session, "sagemaker")
+    with sessions.one_line():
         described: dict[str, Any] = wait(
             lambda: sagemaker.describe_training_job(TrainingJobName=name),
             lambda told: f"{told['TrainingJobStatus']}: {told.get('SecondaryStatus', '')}",
@@ -98,7 +96,7 @@ def _await(name: str, session: boto3.Session) -> dict[str, Any]:
     return described
 
 
-@click.command(cls=aws.Script)
+@click.command(cls=sessions.Script)
 @training_options.training_options
 def main(*, dry_run: bool, wait: bool, profile: str | None, region: str | None, **options: Any) -> None:
     """Train a fraud model on AWS from the image, and print where the model is.
@@ -110,7 +108,7 @@ def main(*, dry_run: bool, wait: bool, profile: str | None, region: str | None, 
     if dry_run:
         show(calls)
         return
-    click.echo(json.dumps(train(job, aws.connect(profile, region), is_waiting=wait)))
+    click.echo(json.dumps(train(job, sessions.connect(profile, region), is_waiting=wait)))
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from botocore.validate import ParamValidator
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
-import aws
-import aws_calls
+from aws import calls as aws_calls
+from aws import sessions
 
 REGION, ACCOUNT, BUCKET = "eu-west-1", "123456789012", "fraud-bucket"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/fraud-detect:v1"
@@ -58,7 +58,7 @@ class Cloud:
         return boto3.Session(region_name=REGION)
 
     def client(self, service: str) -> Any:
-        return aws.client(self.session, service)
+        return sessions.client(self.session, service)
 
     def changes(self) -> list[str]:
         """Return the operations asked that change something, in order."""

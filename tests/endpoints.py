@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.sagemaker.models import sagemaker_backends
 
-from endpoint_shape import Endpoint, Placement, Rollout, Scaling, Variant
+from aws.endpoint_shape import Endpoint, Placement, Rollout, Scaling, Variant
 from tests.aws_world import ACCOUNT, IMAGE, MODEL_DATA, REGION, ROLE, Cloud
 
 ONE = Variant("all", IMAGE, MODEL_DATA, instances=2)

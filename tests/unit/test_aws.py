@@ -8,11 +8,10 @@ from botocore import handlers
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
-import aws
-import aws_calls
-import aws_checks
-from aws import Problem, explain
-from aws_calls import Call, Journal
+from aws import calls as aws_calls
+from aws import checks, sessions
+from aws.calls import Call, Journal
+from aws.sessions import Problem, explain
 from tests.aws_world import ACCOUNT, IMAGE, KEYS, REGION, ROLE, Cloud
 
 DENIED = (
@@ -112,12 +111,12 @@ def test_throttling_is_waited_out(cloud: Cloud, monkeypatch: pytest.MonkeyPatch)
         return AWSResponse(request.url, 400, {}, SimpleNamespace(stream=lambda: iter([body]), read=lambda: body))
 
     monkeypatch.setattr(handlers, "BUILTIN_HANDLERS", [("before-send", throttle), *handlers.BUILTIN_HANDLERS])
-    session = aws.connect(region=REGION)
+    session = sessions.connect(region=REGION)
     made = Call("sagemaker", "create_model", {"ModelName": "m", "ExecutionRoleArn": ROLE})
     Journal(session).make(made)
     left[0] = 100
 
-    with pytest.raises(Problem, match="too many requests"), aws.one_line():
+    with pytest.raises(Problem, match="too many requests"), sessions.one_line():
         Journal(session).make(made)
 
     assert cloud.names()["models"] == ["m"]
@@ -139,13 +138,13 @@ def test_region(monkeypatch: pytest.MonkeyPatch, region: str | None, said: str) 
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
 
     with pytest.raises(Problem, match=said):
-        aws.connect(region=region)
+        sessions.connect(region=region)
 
 
 def test_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     """A profile that is not there is told."""
     with pytest.raises(Problem, match=r"\(nobody\) could not be found; `aws configure list-profiles`"):
-        aws.connect(profile="nobody", region=REGION)
+        sessions.connect(profile="nobody", region=REGION)
 
 
 def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +156,7 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
     with pytest.raises(Problem, match="no AWS credentials"):
-        aws_checks.check_account(aws.connect(region=REGION))
+        checks.check_account(sessions.connect(region=REGION))
 
 
 def test_names_fit() -> None:

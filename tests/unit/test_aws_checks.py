@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-import aws_checks
-from aws import Problem
-from aws_files import Upload, upload
+from aws import checks
+from aws.files import Upload, upload
+from aws.sessions import Problem
 from tests.aws_world import ACCOUNT, BUCKET, IMAGE, MODEL_DATA, REGION, ROLE, Cloud
 
 OTHER_ROLE = ROLE.replace(ACCOUNT, "999999999999")
@@ -24,14 +24,14 @@ OTHER_ROLE = ROLE.replace(ACCOUNT, "999999999999")
 def test_image(cloud: Cloud, image: str, said: str) -> None:
     """An image that SageMaker could not pull is told before anything is made."""
     with pytest.raises(Problem, match=said):
-        aws_checks.check_image(cloud.session, image)
+        checks.check_image(cloud.session, image)
 
 
 def test_image_by_its_digest(cloud: Cloud) -> None:
     """An image that is named by its digest is found."""
     (told,) = cloud.client("ecr").describe_images(repositoryName="fraud-detect")["imageDetails"]
 
-    aws_checks.check_image(cloud.session, IMAGE.replace(":v1", f"@{told['imageDigest']}"))
+    checks.check_image(cloud.session, IMAGE.replace(":v1", f"@{told['imageDigest']}"))
 
     assert cloud.asked("DescribeImages")["imageIds"] == [{"imageDigest": told["imageDigest"]}]
 
@@ -55,7 +55,7 @@ def test_role(cloud: Cloud, role: str, said: str) -> None:
     cloud.client("iam").create_role(RoleName="lambda", AssumeRolePolicyDocument=json.dumps(trust))
 
     with pytest.raises(Problem, match=said):
-        aws_checks.check_role(cloud.session, role, ACCOUNT)
+        checks.check_role(cloud.session, role, ACCOUNT)
 
 
 def test_looking_may_be_denied(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,8 +63,8 @@ def test_looking_may_be_denied(cloud: Cloud, capsys: pytest.CaptureFixture[str])
     for operation in ("GetRole", "DescribeImages"):
         cloud.refuse(operation, "AccessDeniedException", "not authorized to perform: iam:GetRole")
 
-    aws_checks.check_role(cloud.session, ROLE, ACCOUNT)
-    aws_checks.check_image(cloud.session, IMAGE)
+    checks.check_role(cloud.session, ROLE, ACCOUNT)
+    checks.check_image(cloud.session, IMAGE)
 
     assert capsys.readouterr().err.count("not checked: ") == 2
 
@@ -72,29 +72,29 @@ def test_looking_may_be_denied(cloud: Cloud, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize("operation", ["GetRole", "DescribeImages", "HeadObject", "HeadBucket"])
 def test_looking_may_fail(cloud: Cloud, operation: str) -> None:
     """Any other error of a check ends the run."""
-    checks: dict[str, Callable[[], None]] = {
-        "GetRole": lambda: aws_checks.check_role(cloud.session, ROLE, ACCOUNT),
-        "DescribeImages": lambda: aws_checks.check_image(cloud.session, IMAGE),
-        "HeadObject": lambda: aws_checks.check_object(cloud.session, MODEL_DATA),
-        "HeadBucket": lambda: aws_checks.check_bucket(cloud.session, MODEL_DATA),
+    looks: dict[str, Callable[[], None]] = {
+        "GetRole": lambda: checks.check_role(cloud.session, ROLE, ACCOUNT),
+        "DescribeImages": lambda: checks.check_image(cloud.session, IMAGE),
+        "HeadObject": lambda: checks.check_object(cloud.session, MODEL_DATA),
+        "HeadBucket": lambda: checks.check_bucket(cloud.session, MODEL_DATA),
     }
     cloud.refuse(operation, "ExpiredToken", "expired")
 
     with pytest.raises(Problem, match="the AWS credentials have expired"):
-        checks[operation]()
+        looks[operation]()
 
 
 def test_files(cloud: Cloud) -> None:
     """An object, a prefix and a bucket that are not there are told, each with what tells more."""
-    aws_checks.check_object(cloud.session, MODEL_DATA)
+    checks.check_object(cloud.session, MODEL_DATA)
     with pytest.raises(Problem, match=r'm.tar.gz" is not in S3; `aws s3 ls s3://fraud-bucket/`'):
-        aws_checks.check_object(cloud.session, f"s3://{BUCKET}/m.tar.gz")
+        checks.check_object(cloud.session, f"s3://{BUCKET}/m.tar.gz")
     with pytest.raises(Problem, match='nothing in S3 begins with "s3://fraud-bucket/none"'):
-        aws_checks.check_prefix(cloud.session, f"s3://{BUCKET}/none")
+        checks.check_prefix(cloud.session, f"s3://{BUCKET}/none")
     with pytest.raises(Problem, match='bucket "no-such-bucket" does not exist: aws s3 mb'):
-        aws_checks.check_bucket(cloud.session, "s3://no-such-bucket/x")
+        checks.check_bucket(cloud.session, "s3://no-such-bucket/x")
     with pytest.raises(Problem, match=r'"/data/m.tar.gz" is not an S3 URI'):
-        aws_checks.check_object(cloud.session, "/data/m.tar.gz")
+        checks.check_object(cloud.session, "/data/m.tar.gz")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_bucket_refuses(cloud: Cloud, code: str, said: str) -> None:
     cloud.refuse("HeadBucket", code, "no")
 
     with pytest.raises(Problem, match=said):
-        aws_checks.check_bucket(cloud.session, f"s3://{BUCKET}/x")
+        checks.check_bucket(cloud.session, f"s3://{BUCKET}/x")
 
 
 def test_upload_that_fails(cloud: Cloud, tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 
 import deploy
-from aws import Problem
+from aws.endpoint_shape import Asynchronous, Capture, Endpoint, Placement, Scaling, Serverless
+from aws.sessions import Problem
 from deploy import main
-from endpoint_shape import Asynchronous, Capture, Endpoint, Placement, Scaling, Serverless
 from tests.aws_world import (
     ACCOUNT,
     BUCKET,

@@ -6,9 +6,9 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 import deploy
-from aws import Problem
+from aws.endpoint_shape import Scaling
+from aws.sessions import Problem
 from deploy import main
-from endpoint_shape import Scaling
 from tests.aws_world import Cloud, refusal, run
 from tests.endpoints import FULL, GUARDED, LAUNCHES, NOTHING, OPTIONS, PLAIN, becomes, later, updating
 

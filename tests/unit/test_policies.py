@@ -17,11 +17,11 @@ import batch_transform
 import deploy
 import teardown
 import train_job
-from aws import Problem
-from endpoint_shape import Capture, Endpoint, Placement, Rollout, Scaling, Variant
+from aws.endpoint_shape import Capture, Endpoint, Placement, Rollout, Scaling, Variant
+from aws.sessions import Problem
+from aws.training_shape import Training
 from iam.render import MOST_CHARACTERS, POLICIES, main, render
 from tests.aws_world import ACCOUNT, BUCKET, IMAGE, MODEL_DATA, REGION, ROLE, Cloud, Request, run
-from training_shape import Training
 
 VALUES = {
     "PARTITION": "aws",

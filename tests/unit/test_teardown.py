@@ -5,9 +5,9 @@ import pytest
 from moto.sagemaker.models import sagemaker_backends
 
 import deploy
-from endpoint_shape import Capture, Endpoint, Placement, Rollout, Scaling, Serverless, Variant
+from aws.endpoint_shape import Capture, Endpoint, Placement, Rollout, Scaling, Serverless, Variant
+from aws.teardown_find import find
 from teardown import main
-from teardown_find import find
 from tests.aws_world import ACCOUNT, BUCKET, IMAGE, MODEL_DATA, REGION, ROLE, Cloud, run
 
 ONE = Variant("all", IMAGE, MODEL_DATA, instances=2)

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 import train_job
-from aws import Problem
-from aws_calls import Call
-from endpoint_shape import Placement
+from aws.calls import Call
+from aws.endpoint_shape import Placement
+from aws.sessions import Problem
+from aws.training_shape import TIME, Training, metric_definitions, request
 from tests.aws_world import BUCKET, IMAGE, KEYS, ROLE, Cloud, disagreements, run, shape_of
 from train_job import main
-from training_shape import TIME, Training, metric_definitions, request
 
 needs_sdk = pytest.mark.skipif(importlib.util.find_spec("sagemaker") is None, reason="SageMaker's SDK is not installed")
 # The SDK warns of what it imports itself.

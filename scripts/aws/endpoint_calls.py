@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aws_calls import Call, unique
-from endpoint_shape import Asynchronous, Capture, Endpoint, Placement, Scaling, Serverless, Variant
+from aws.calls import Call, unique
+from aws.endpoint_shape import Asynchronous, Capture, Endpoint, Placement, Scaling, Serverless, Variant
 
 VARIANT_DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 TERMINATION_WAIT_SECONDS = 120

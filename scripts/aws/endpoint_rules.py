@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Iterator
 
-import aws_checks
-from aws import Problem
-from endpoint_shape import Asynchronous, Endpoint, Serverless
+from aws import checks
+from aws.endpoint_shape import Asynchronous, Endpoint, Serverless
+from aws.sessions import Problem
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 LONGEST_ENDPOINT_NAME = 63
@@ -18,10 +18,10 @@ def check(endpoint: Endpoint) -> None:
     problems = [problem for rule in RULES for problem in rule(endpoint)]
     if problems:
         raise Problem("; ".join(problems))
-    aws_checks.role_name(endpoint.placement.role)
+    checks.role_name(endpoint.placement.role)
     for variant in endpoint.containers:
-        aws_checks.image_parts(variant.image)
-        aws_checks.bucket_and_key(variant.model_data)
+        checks.image_parts(variant.image)
+        checks.bucket_and_key(variant.model_data)
 
 
 def _names(endpoint: Endpoint) -> Iterator[str]:

@@ -8,8 +8,7 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-import aws
-import aws_checks
+from aws import checks, sessions
 
 S3_DELETES_AT_ONCE = 1000
 ECR_DELETES_AT_ONCE = 100
@@ -17,21 +16,21 @@ ECR_DELETES_AT_ONCE = 100
 
 def objects(session: boto3.Session, uri: str) -> list[dict[str, Any]]:
     """Return every object whose key begins as `uri` says. Raises Problem."""
-    bucket, key = aws_checks.bucket_and_key(uri)
-    with aws.one_line():
-        pages = aws.client(session, "s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
+    bucket, key = checks.bucket_and_key(uri)
+    with sessions.one_line():
+        pages = sessions.client(session, "s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
         return [told for page in pages for told in page.get("Contents", [])]
 
 
 def images(session: boto3.Session, repository: str) -> list[dict[str, Any]]:
     """Return every image of a repository; none where there is no such repository. Raises Problem."""
     try:
-        pages = aws.client(session, "ecr").get_paginator("describe_images").paginate(repositoryName=repository)
+        pages = sessions.client(session, "ecr").get_paginator("describe_images").paginate(repositoryName=repository)
         return [told for page in pages for told in page["imageDetails"]]
     except ClientError as error:
-        if aws.is_absent(error):
+        if sessions.is_absent(error):
             return []
-        raise aws.Problem(aws.explain(error)) from error
+        raise sessions.Problem(sessions.explain(error)) from error
 
 
 def show(uri: str | None, found: Sequence[dict[str, Any]], repository: str, pulled: Sequence[dict[str, Any]]) -> None:
@@ -44,14 +43,14 @@ def show(uri: str | None, found: Sequence[dict[str, Any]], repository: str, pull
 
 def delete_objects(session: boto3.Session, uri: str, found: Sequence[dict[str, Any]]) -> list[str]:
     """Delete objects, and return what could not be deleted; in a versioned bucket, older versions stay."""
-    bucket, _ = aws_checks.bucket_and_key(uri)
+    bucket, _ = checks.bucket_and_key(uri)
     problems: list[str] = []
     for page in batched(found, S3_DELETES_AT_ONCE):
         keys = {"Objects": [{"Key": told["Key"]} for told in page], "Quiet": True}
         try:
-            answer = aws.client(session, "s3").delete_objects(Bucket=bucket, Delete=keys)
+            answer = sessions.client(session, "s3").delete_objects(Bucket=bucket, Delete=keys)
         except (BotoCoreError, ClientError) as error:
-            return [*problems, f"{uri}: {aws.explain(error)}"]
+            return [*problems, f"{uri}: {sessions.explain(error)}"]
         problems += [f"s3://{bucket}/{told['Key']}: {told['Message']}" for told in answer.get("Errors", [])]
     click.echo(f"  done: {len(found) - len(problems):,} objects of {uri}", err=True)
     return problems
@@ -63,9 +62,9 @@ def delete_images(session: boto3.Session, repository: str, found: Sequence[dict[
     for page in batched(found, ECR_DELETES_AT_ONCE):
         ids = [{"imageDigest": told["imageDigest"]} for told in page]
         try:
-            answer = aws.client(session, "ecr").batch_delete_image(repositoryName=repository, imageIds=ids)
+            answer = sessions.client(session, "ecr").batch_delete_image(repositoryName=repository, imageIds=ids)
         except (BotoCoreError, ClientError) as error:
-            return [*problems, f"{repository}: {aws.explain(error)}"]
+            return [*problems, f"{repository}: {sessions.explain(error)}"]
         problems += [f"{repository}: {told.get('failureReason', told)}" for told in answer.get("failures", [])]
     click.echo(f"  done: {len(found) - len(problems):,} images of {repository}", err=True)
     return problems

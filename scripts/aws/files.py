@@ -8,9 +8,8 @@ import click
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
-import aws
-import aws_checks
-from aws import Problem
+from aws import checks, sessions
+from aws.sessions import Problem
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,12 @@ class Upload:
 
 def upload(session: boto3.Session, upload: Upload, kms_key: str | None = None) -> None:
     """Upload a file, encrypted with `kms_key` where one is given. Raises Problem."""
-    bucket, key = aws_checks.bucket_and_key(upload.uri)
+    bucket, key = checks.bucket_and_key(upload.uri)
     extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
     try:
-        aws.client(session, "s3").upload_file(str(upload.file), bucket, key, ExtraArgs=extra)
+        sessions.client(session, "s3").upload_file(str(upload.file), bucket, key, ExtraArgs=extra)
     except Boto3Error as error:
         cause = error.__context__
         known = cause if isinstance(cause, ClientError | BotoCoreError) else None
-        raise Problem(f"{upload.file} was not uploaded: {aws.explain(known or error)}") from error
+        raise Problem(f"{upload.file} was not uploaded: {sessions.explain(known or error)}") from error
     click.echo(f"  {upload.uri}", err=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aws_calls import unique
+from aws.calls import unique
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 import boto3
 
-import training_shape
-from aws import Problem
-from training_shape import Training
+from aws import training_shape
+from aws.sessions import Problem
+from aws.training_shape import Training
 
 # The SDK reports each call to its makers unless it is told not to.
 SDK_SETTINGS = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-import aws_calls
-import aws_options
-from aws_options import Pair
-from endpoint_shape import Asynchronous, Capture, Endpoint, Rollout, Scaling, Serverless, Variant
+from aws import calls as aws_calls
+from aws import options as aws_options
+from aws.endpoint_shape import Asynchronous, Capture, Endpoint, Rollout, Scaling, Serverless, Variant
+from aws.options import Pair
 
 VARIANT_HELP = (
     "NAME=s3://.../model.tar.gz, and after commas what differs from the others: weight=9, instances=2, "

@@ -14,7 +14,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-import aws
+from aws import sessions
 
 LONGEST_NAME = 63
 POLL_SECONDS = 10
@@ -55,7 +55,7 @@ class Journal:
         try:
             answer = send(self.session, call)
         except ClientError as error:
-            if call.undo and aws.is_refusal(error):
+            if call.undo and sessions.is_refusal(error):
                 self.undos.pop()
             raise
         click.echo(f"  {call.subject}", err=True)
@@ -68,8 +68,8 @@ class Journal:
                 send(self.session, self.undos[-1])
                 click.echo(f"  undone: {self.undos[-1].subject}", err=True)
             except (BotoCoreError, ClientError) as error:
-                if not (isinstance(error, ClientError) and aws.is_absent(error)):
-                    click.echo(f"  not undone: {self.undos[-1].subject}: {aws.explain(error)}", err=True)
+                if not (isinstance(error, ClientError) and sessions.is_absent(error)):
+                    click.echo(f"  not undone: {self.undos[-1].subject}: {sessions.explain(error)}", err=True)
                     break
             self.undos.pop()
         return [call.subject for call in reversed(self.undos)]
@@ -88,13 +88,13 @@ class Journal:
                 if left:
                     click.echo(f"stopped{left}", err=True)
                 raise
-            said = error.message if isinstance(error, click.ClickException) else aws.explain(error)
-            raise aws.Problem(said + left) from error
+            said = error.message if isinstance(error, click.ClickException) else sessions.explain(error)
+            raise sessions.Problem(said + left) from error
 
 
 def send(session: boto3.Session, call: Call) -> Any:
     """Make a call, and return AWS's answer."""
-    return getattr(aws.client(session, call.service), call.operation)(**call.parameters)
+    return getattr(sessions.client(session, call.service), call.operation)(**call.parameters)
 
 
 def show(calls: Iterable[object]) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-import aws_options
-from aws_calls import suffix
-from aws_options import Pair
-from training_shape import Training
+from aws import options as aws_options
+from aws.calls import suffix
+from aws.options import Pair
+from aws.training_shape import Training
 
 training_options = aws_options.apply(
     click.option("--name", default="fraud-detect", show_default=True, help="What the job's name begins with."),

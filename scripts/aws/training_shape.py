@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aws import Problem
-from aws_files import Upload
-from endpoint_calls import given, tag_list
-from endpoint_shape import Placement
+from aws.endpoint_calls import given, tag_list
+from aws.endpoint_shape import Placement
+from aws.files import Upload
+from aws.sessions import Problem
 
-SPECIFICATION = Path(__file__).parents[1] / "deploy" / "algorithm.json"
+SPECIFICATION = Path(__file__).parents[2] / "deploy" / "algorithm.json"
 CHECKPOINTS = "/opt/ml/checkpoints"
 # The SDK puts the time there.
 TIME = "<time>"

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from endpoint_shape import Placement
+from aws.endpoint_shape import Placement
 
 type Command = Callable[..., Any]
 TAG = "project=fraud-detect"

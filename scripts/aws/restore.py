@@ -6,8 +6,8 @@ from typing import Any
 
 import boto3
 
-import aws
-from aws_calls import Call
+from aws import sessions
+from aws.calls import Call
 
 type Parameters = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ LEFT_OUT = {"RoleARN"}
 def restoring(call: Call, session: boto3.Session) -> Call:
     """Return the call with an undo that restores what is there now, where something is."""
     operation, arguments, name = READERS[call.operation]
-    client = aws.client(session, call.service)
+    client = sessions.client(session, call.service)
     found = getattr(client, operation)(**arguments(call.parameters))[name]
     if not found:
         return call

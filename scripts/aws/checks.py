@@ -7,8 +7,8 @@ import boto3
 import click
 from botocore.exceptions import ClientError
 
-import aws
-from aws import Problem
+from aws import sessions
+from aws.sessions import Problem
 
 IMAGE = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/"
@@ -47,8 +47,8 @@ def bucket_and_key(uri: str) -> tuple[str, str]:
 
 def check_account(session: boto3.Session) -> str:
     """Return the account of the credentials; fails first and clearest where there are none."""
-    with aws.one_line():
-        return str(aws.client(session, "sts").get_caller_identity()["Account"])
+    with sessions.one_line():
+        return str(sessions.client(session, "sts").get_caller_identity()["Account"])
 
 
 def check_image(session: boto3.Session, uri: str) -> None:
@@ -61,11 +61,11 @@ def check_image(session: boto3.Session, uri: str) -> None:
         )
     wanted = {"imageDigest": parts["digest"]} if "digest" in parts else {"imageTag": parts.get("tag", "latest")}
     try:
-        aws.client(session, "ecr").describe_images(
+        sessions.client(session, "ecr").describe_images(
             registryId=parts["account"], repositoryName=parts["name"], imageIds=[wanted]
         )
     except ClientError as error:
-        if aws.is_absent(error):
+        if sessions.is_absent(error):
             raise Problem(f'image "{uri}" is not in ECR: ./build_and_push.sh pushes it') from error
         _pass_over(error, f"image {uri}")
 
@@ -76,23 +76,23 @@ def check_role(session: boto3.Session, arn: str, account: str) -> None:
     if f"::{account}:" not in arn:
         raise Problem(f'role "{arn}" is of another account than your credentials ({account}): SageMaker refuses it')
     try:
-        role = aws.client(session, "iam").get_role(RoleName=name)["Role"]
+        role = sessions.client(session, "iam").get_role(RoleName=name)["Role"]
     except ClientError as error:
-        if aws.is_absent(error):
+        if sessions.is_absent(error):
             raise Problem(f'role "{arn}" does not exist: scripts/iam/README.md says how to make it') from error
         _pass_over(error, f"role {arn}")
         return
     if "sagemaker.amazonaws.com" not in str(role["AssumeRolePolicyDocument"]):
-        raise Problem(f"SageMaker cannot assume the role {arn}: {aws.TRUST}")
+        raise Problem(f"SageMaker cannot assume the role {arn}: {sessions.TRUST}")
 
 
 def check_object(session: boto3.Session, uri: str) -> None:
     """Raise Problem where S3 has no such object."""
     bucket, key = bucket_and_key(uri)
     try:
-        aws.client(session, "s3").head_object(Bucket=bucket, Key=key)
+        sessions.client(session, "s3").head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if aws.code(error) in ("404", "NoSuchKey"):
+        if sessions.code(error) in ("404", "NoSuchKey"):
             raise Problem(f'"{uri}" is not in S3; `aws s3 ls {uri.rpartition("/")[0]}/` lists what is') from error
         _explain_bucket(error, uri)
 
@@ -101,9 +101,9 @@ def check_bucket(session: boto3.Session, uri: str) -> None:
     """Raise Problem where the bucket of `uri` is absent."""
     bucket, _ = bucket_and_key(uri)
     try:
-        aws.client(session, "s3").head_bucket(Bucket=bucket)
+        sessions.client(session, "s3").head_bucket(Bucket=bucket)
     except ClientError as error:
-        if aws.code(error) == "404":
+        if sessions.code(error) == "404":
             raise Problem(f'bucket "{bucket}" does not exist: aws s3 mb s3://{bucket}') from error
         _explain_bucket(error, uri)
 
@@ -111,22 +111,22 @@ def check_bucket(session: boto3.Session, uri: str) -> None:
 def check_prefix(session: boto3.Session, uri: str) -> None:
     """Raise Problem where nothing in S3 begins with `uri`."""
     bucket, key = bucket_and_key(uri)
-    with aws.one_line():
-        found: dict[str, Any] = aws.client(session, "s3").list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+    with sessions.one_line():
+        found: dict[str, Any] = sessions.client(session, "s3").list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
     if not found.get("KeyCount"):
         raise Problem(f'nothing in S3 begins with "{uri}": `aws s3 ls s3://{bucket}/` lists what is there')
 
 
 def _explain_bucket(error: ClientError, uri: str) -> None:
-    if aws.code(error) in ("301", "PermanentRedirect"):
+    if sessions.code(error) in ("301", "PermanentRedirect"):
         raise Problem(f'"{uri}" is in a bucket of another region: use a bucket of the endpoint\'s region') from error
-    if aws.code(error) == "403":
+    if sessions.code(error) == "403":
         raise Problem(f'S3 denies you "{uri}": s3:GetObject and s3:ListBucket are needed, or it is absent') from error
-    raise Problem(aws.explain(error)) from error
+    raise Problem(sessions.explain(error)) from error
 
 
 def _pass_over(error: ClientError, what: str) -> None:
     """Go on where only the looking is denied: SageMaker looks again. Raises Problem for any other error."""
-    if aws.code(error) not in aws.DENIED:
-        raise Problem(aws.explain(error)) from error
-    click.echo(f"  not checked: {what}: {aws.explain(error)}", err=True)
+    if sessions.code(error) not in sessions.DENIED:
+        raise Problem(sessions.explain(error)) from error
+    click.echo(f"  not checked: {what}: {sessions.explain(error)}", err=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 import boto3
 
-import aws
-from aws_calls import Call
-from endpoint_calls import VARIANT_DIMENSION
+from aws import sessions
+from aws.calls import Call
+from aws.endpoint_calls import VARIANT_DIMENSION
 
 FREE = "costs nothing"
 
@@ -40,21 +40,21 @@ class Ours:
         """Tell it of something that SageMaker holds."""
         if self.prefix and name.startswith(self.prefix):
             return True
-        pages = aws.client(self.session, "sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
+        pages = sessions.client(self.session, "sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
         return any((tag["Key"], tag["Value"]) == self.tag for page in pages for tag in page["Tags"])
 
     def is_alarm(self, name: str, arn: str) -> bool:
         """Tell it of an alarm."""
         if self.prefix and name.startswith(self.prefix):
             return True
-        tags = aws.client(self.session, "cloudwatch").list_tags_for_resource(ResourceARN=arn)["Tags"]
+        tags = sessions.client(self.session, "cloudwatch").list_tags_for_resource(ResourceARN=arn)["Tags"]
         return self.tag in [(tag["Key"], tag["Value"]) for tag in tags]
 
 
 def find(session: boto3.Session, tag: tuple[str, str], prefix: str | None = None) -> list[Found]:
     """Return what is ours, in the order in which it is to be deleted. Raises Problem."""
     ours = Ours(session, tag, prefix)
-    with aws.one_line():
+    with sessions.one_line():
         endpoints = list(_endpoints(ours))
         names = {endpoint.name for endpoint in endpoints}
         first = [*_targets(ours, names), *_alarms(ours), *endpoints]
@@ -63,7 +63,7 @@ def find(session: boto3.Session, tag: tuple[str, str], prefix: str | None = None
 
 def _listed(session: boto3.Session, operation: str, key: str, **arguments: Any) -> Iterator[Any]:
     """Return everything that an operation of SageMaker lists, over all pages."""
-    for page in aws.client(session, "sagemaker").get_paginator(operation).paginate(**arguments):
+    for page in sessions.client(session, "sagemaker").get_paginator(operation).paginate(**arguments):
         yield from page[key]
 
 
@@ -77,7 +77,7 @@ def _endpoints(ours: Ours) -> Iterator[Found]:
 
 def _instances(session: boto3.Session, name: str) -> str:
     """Return what each variant runs on: `all 2 x ml.m5.large`."""
-    sagemaker = aws.client(session, "sagemaker")
+    sagemaker = sessions.client(session, "sagemaker")
     endpoint = sagemaker.describe_endpoint(EndpointName=name)
     config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
     both = ("ProductionVariants", "ShadowProductionVariants")
@@ -94,7 +94,7 @@ def _instances(session: boto3.Session, name: str) -> str:
 
 def _targets(ours: Ours, endpoints: set[str]) -> Iterator[Found]:
     """What is scaled goes first: deleting an endpoint leaves it behind, for the next one of that name."""
-    pages = aws.client(ours.session, "application-autoscaling").get_paginator("describe_scalable_targets")
+    pages = sessions.client(ours.session, "application-autoscaling").get_paginator("describe_scalable_targets")
     for page in pages.paginate(ServiceNamespace="sagemaker", ScalableDimension=VARIANT_DIMENSION):
         for told in page["ScalableTargets"]:
             name = told["ResourceId"].split("/")[1]
@@ -106,7 +106,7 @@ def _targets(ours: Ours, endpoints: set[str]) -> Iterator[Found]:
 
 
 def _alarms(ours: Ours) -> Iterator[Found]:
-    for page in aws.client(ours.session, "cloudwatch").get_paginator("describe_alarms").paginate():
+    for page in sessions.client(ours.session, "cloudwatch").get_paginator("describe_alarms").paginate():
         for told in page["MetricAlarms"]:
             name = told["AlarmName"]
             # Alarms of autoscaling go with what is scaled.
@@ -130,12 +130,12 @@ def _jobs(ours: Ours) -> Iterator[Found]:
 
 
 def _training(session: boto3.Session, name: str) -> str:
-    size = aws.client(session, "sagemaker").describe_training_job(TrainingJobName=name)["ResourceConfig"]
+    size = sessions.client(session, "sagemaker").describe_training_job(TrainingJobName=name)["ResourceConfig"]
     return f"{size['InstanceCount']} x {size['InstanceType']}"
 
 
 def _transform(session: boto3.Session, name: str) -> str:
-    size = aws.client(session, "sagemaker").describe_transform_job(TransformJobName=name)["TransformResources"]
+    size = sessions.client(session, "sagemaker").describe_transform_job(TransformJobName=name)["TransformResources"]
     return f"{size['InstanceCount']} x {size['InstanceType']}"
 
 

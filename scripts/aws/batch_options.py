@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
-import aws_checks
-import aws_options
-from aws_calls import Call, suffix, unique
-from batch_shape import Transform
-from endpoint_calls import model_call
-from endpoint_shape import Variant
+from aws import checks
+from aws import options as aws_options
+from aws.batch_shape import Transform
+from aws.calls import Call, suffix, unique
+from aws.endpoint_calls import model_call
+from aws.endpoint_shape import Variant
 
 OF_A_MODEL = {
     "subnets": "--subnet",
@@ -76,7 +76,7 @@ def _model(name: str, options: dict[str, Any]) -> Call | None:
     if not image:
         raise click.UsageError("--image URI is needed, or FRAUD_IMAGE: ./build_and_push.sh prints it")
     placement = aws_options.placement(own | {"environment": (), "kms_key": None})
-    aws_checks.image_parts(image)
-    aws_checks.role_name(placement.role)
-    aws_checks.bucket_and_key(model_data)
+    checks.image_parts(image)
+    checks.role_name(placement.role)
+    checks.bucket_and_key(model_data)
     return model_call(name, Variant("all", image, model_data), placement, options["tags"])
