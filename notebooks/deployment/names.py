@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "train_and_deploy"
 # What a dry run names where nobody has set the real ones.
-EXAMPLE_ROLE = "arn:aws:iam::123456789012:role/fraud-detect-execution"
+EXAMPLE_ROLE = "arn:aws:iam::123456789012:role/example"
 EXAMPLE_S3 = "s3://example-bucket/fraud-detect"
 EXAMPLE_IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/fraud-detect:example"
 
