@@ -125,9 +125,12 @@ class Cloud:
 
 
 def commit() -> str:
-    """Return the tag that build_and_push.sh gives."""
+    """Return the tag that build_and_push.sh gives. Raises Problem where there is no commit."""
     asked = ["git", "rev-parse", "--short=12", "HEAD"]
-    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Problem(f"no git commit to build, and FRAUD_IMAGE is not set: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 def pushed(session: boto3.Session, tag: str) -> str | None:

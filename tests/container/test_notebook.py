@@ -13,6 +13,7 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from notebooks.deployment import local
+from notebooks.deployment.names import EXAMPLE_ROLE, EXAMPLE_S3, Names
 
 from tests.container.engine import docker, new_name
 from tests.container.sdk import NO_AWS, Sdk
@@ -80,6 +81,17 @@ def test_figures(executed: NotebookNode) -> None:
     for name, (value, low, high) in report.items():
         assert low <= value <= high
         assert value == pytest.approx(last[name], abs=0.001)
+
+
+def test_two_learners_that_rows_cannot_tell_apart(executed: NotebookNode) -> None:
+    """The challenger is another model, and its average precision is within the champion's interval, as it says."""
+    _, precision, *_ = (line.split() for line in printed(executed, "pd.DataFrame(both)").splitlines())
+    _, _, interval, *_ = (line.split() for line in printed(executed, "report.html").splitlines())
+    name, champion, challenger = precision
+
+    assert name == interval[0] == "average_precision"
+    assert champion != challenger
+    assert float(interval[2]) < float(challenger) < float(interval[3])
 
 
 def test_answers(executed: NotebookNode) -> None:
@@ -153,12 +165,12 @@ def test_an_image_that_is_missing(image: str, tmp_path: Path) -> None:
     assert "this computer has no image" in error.traceback[0]
 
 
-def test_build(image: str) -> None:
+def test_build(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no image is named, one is built from the checkout; Docker has every layer by now."""
     name = f"{new_name()}:latest"
+    monkeypatch.setattr(local, "IMAGE", name)
     try:
-        local.build(name)
-
+        assert local.Local(Names("trial", EXAMPLE_ROLE, EXAMPLE_S3)).image() == name
         assert docker("image", "inspect", "--format", "{{.Config.Cmd}}", name).stdout == "[train]\n"
     finally:
         docker("rmi", "--no-prune", name, check=False)

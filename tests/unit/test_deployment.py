@@ -214,6 +214,15 @@ def test_an_image_that_is_not_in_ecr_is_pushed(
     assert f"building for {REGION}" in capsys.readouterr().err
 
 
+def test_nothing_to_build(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside of a git checkout the image has to be named."""
+    monkeypatch.setattr("notebooks.deployment.cloud.ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+
+    with pytest.raises(Problem, match="FRAUD_IMAGE is not set: fatal: not a git repository"):
+        open_platform(REAL, is_local=False).image()
+
+
 def test_a_push_that_fails(tmp_path: Path) -> None:
     """A push that fails tells the script's last line."""
     program = tmp_path / "build_and_push.sh"
