@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import click
 from rich.pretty import pretty_repr
 
-from aws_calls import Call
+from aws.calls import Call
 
 WIDTH = 110
 

@@ -13,22 +13,18 @@ from botocore.exceptions import ClientError
 from notebooks.deployment.fitted import Fitted
 from notebooks.deployment.names import BUILD, EXAMPLE_ROLE, EXAMPLE_S3, ROOT, Names
 
-import aws
-import aws_checks
-import aws_files
 import batch_transform
 import deploy
 import teardown
-import teardown_find
-import teardown_storage
 import train_job
-from aws import Problem
-from aws_calls import Call
-from aws_files import Upload
-from batch_shape import Transform
-from endpoint_calls import model_call
-from endpoint_shape import Endpoint, Placement, Variant
-from training_shape import Training, uploads
+from aws import checks, files, sessions, teardown_find, teardown_storage
+from aws.batch_shape import Transform
+from aws.calls import Call
+from aws.endpoint_calls import model_call
+from aws.endpoint_shape import Endpoint, Placement, Variant
+from aws.files import Upload
+from aws.sessions import Problem
+from aws.training_shape import Training, uploads
 
 REPOSITORY = "fraud-detect"
 PUSH = ROOT / "build_and_push.sh"
@@ -51,10 +47,10 @@ class Cloud:
         ):
             if told == example:
                 raise Problem(f"{variable} is not set: on AWS it is needed, such as {example}")
-        session = aws.connect()
-        account = aws_checks.check_account(session)
-        aws_checks.check_role(session, names.role, account)
-        aws_checks.check_bucket(session, names.s3)
+        session = sessions.connect()
+        account = checks.check_account(session)
+        checks.check_role(session, names.role, account)
+        checks.check_bucket(session, names.s3)
         click.echo(f"account {account}, region {session.region_name}")
         return cls(names, session)
 
@@ -63,14 +59,14 @@ class Cloud:
         uri = self.names.image or pushed(self.session, commit())
         if uri is None:
             return push(PUSH, self.session.region_name)
-        aws_checks.check_image(self.session, uri)
+        checks.check_image(self.session, uri)
         click.echo("in ECR already, nothing is built")
         return uri
 
     def upload(self, job: Training) -> Training:
         """Upload local channels, and return the job with where they are in S3. Raises Problem."""
         for file in uploads(job):
-            aws_files.upload(self.session, file, job.placement.kms_key)
+            files.upload(self.session, file, job.placement.kms_key)
         return replace(job, channels={name: job.source(name) for name in job.channels})
 
     def plan(self, job: Training) -> list[Upload | Call]:
@@ -89,7 +85,7 @@ class Cloud:
     def deploy(self, endpoint: Endpoint) -> Any:
         """Make the endpoint, wait until it is in service, and return boto3's client. Raises Problem."""
         deploy.deploy(endpoint, self.session)
-        return aws.client(self.session, "sagemaker-runtime")
+        return sessions.client(self.session, "sagemaker-runtime")
 
     def update(self, endpoint: Endpoint) -> None:
         """Update the endpoint, and wait until it serves what is wanted. Raises Problem."""
@@ -97,7 +93,7 @@ class Cloud:
 
     def transform(self, job: Transform, model: Variant, rows: Path) -> list[str]:
         """Upload rows, run the job with a model of its own, and fetch the lines. Raises Problem."""
-        aws_files.upload(self.session, Upload(rows, job.source))
+        files.upload(self.session, Upload(rows, job.source))
         made = model_call(job.model, model, Placement(self.names.role), job.tags)
         where = batch_transform.transform(job, self.session, model=made)
         name = job.source.rpartition("/")[2] + ".out"
@@ -117,10 +113,10 @@ class Cloud:
         click.echo(STAYS)
 
     def _fetch(self, uri: str, path: Path) -> Path:
-        bucket, key = aws_checks.bucket_and_key(uri)
+        bucket, key = checks.bucket_and_key(uri)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with aws.one_line():
-            aws.client(self.session, "s3").download_file(bucket, key, str(path))
+        with sessions.one_line():
+            sessions.client(self.session, "s3").download_file(bucket, key, str(path))
         return path
 
 
@@ -135,14 +131,14 @@ def commit() -> str:
 
 def pushed(session: boto3.Session, tag: str) -> str | None:
     """Return the URI of an image in ECR, or None where there is none with that tag. Raises Problem."""
-    ecr = aws.client(session, "ecr")
+    ecr = sessions.client(session, "ecr")
     try:
         ecr.describe_images(repositoryName=REPOSITORY, imageIds=[{"imageTag": tag}])
         (repository,) = ecr.describe_repositories(repositoryNames=[REPOSITORY])["repositories"]
     except ClientError as error:
-        if aws.is_absent(error):
+        if sessions.is_absent(error):
             return None
-        raise Problem(aws.explain(error)) from error
+        raise Problem(sessions.explain(error)) from error
     return f"{repository['repositoryUri']}:{tag}"
 
 

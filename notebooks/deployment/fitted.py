@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from training_shape import metric_definitions
+from aws.training_shape import metric_definitions
 
 
 @dataclass(frozen=True)

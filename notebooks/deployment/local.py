@@ -19,12 +19,12 @@ import deploy
 import local_docker
 import local_mode
 import train_job
-from aws_calls import Call
-from aws_files import Upload
-from batch_shape import Transform
-from endpoint_shape import Endpoint, Variant
+from aws.batch_shape import Transform
+from aws.calls import Call
+from aws.endpoint_shape import Endpoint, Variant
+from aws.files import Upload
+from aws.training_shape import Training, uploads
 from local_docker import LocalModeError
-from training_shape import Training, uploads
 
 IMAGE = "fraud-detect"
 DRY = "dry run: local mode has none of this, and AWS would get:\n"

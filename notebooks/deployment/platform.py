@@ -9,11 +9,11 @@ from notebooks.deployment.fitted import Fitted
 from notebooks.deployment.local import Local
 from notebooks.deployment.names import Names
 
-from aws_calls import Call
-from aws_files import Upload
-from batch_shape import Transform
-from endpoint_shape import Endpoint, Variant
-from training_shape import Training
+from aws.batch_shape import Transform
+from aws.calls import Call
+from aws.endpoint_shape import Endpoint, Variant
+from aws.files import Upload
+from aws.training_shape import Training
 
 
 class Platform(Protocol):

@@ -37,7 +37,7 @@ def compare(channel: Channel, rows: Labelled, learners: Sequence[str], resampler
         options = [f"--{name}={value}" for name, value in told.items()]
         # the package of this kernel, as the program "fraud" need not be on its path
         command = [sys.executable, "-m", "fraud", "compare", str(data), *options, "--out", str(out)]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise UserError(f"fraud compare {shlex.join(options)}: {ran.stderr.strip() or ran.stdout.strip()}")
     return out

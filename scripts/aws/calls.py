@@ -117,7 +117,7 @@ def unique(stem: str, ending: str) -> str:
 def wait(describe: Callable[[], Mapping[str, Any]], status: Callable[[Mapping[str, Any]], str], busy: set[str]) -> Any:
     """Ask until the status is none of `busy`, showing each new one and the time; return the last answer."""
     began, shown = time.monotonic(), ""
-    with Console(stderr=True).status("waiting") as line:
+    with Console(stderr=True, force_jupyter=False).status("waiting") as line:
         while True:
             answer = describe()
             now, minutes = status(answer), (time.monotonic() - began) / 60

@@ -14,14 +14,14 @@ from notebooks.deployment.local import Local, Runtime
 from notebooks.deployment.names import EXAMPLE_IMAGE, EXAMPLE_ROLE, EXAMPLE_S3, Names
 from notebooks.deployment.platform import answered_by, open_platform
 
-from aws import Problem
-from aws_calls import Call
-from batch_shape import Transform
-from endpoint_shape import Capture, Endpoint, Placement, Scaling, Variant
+from aws.batch_shape import Transform
+from aws.calls import Call
+from aws.endpoint_shape import Capture, Endpoint, Placement, Scaling, Variant
+from aws.sessions import Problem
+from aws.training_shape import Training
 from local_docker import LocalModeError, Place
 from local_mode import Endpoint as Server
 from tests.aws_world import BUCKET, IMAGE, REGION, ROLE, Cloud, disagreements, shape_of
-from training_shape import Training
 
 NAMES = Names("trial", EXAMPLE_ROLE, EXAMPLE_S3)
 REAL = Names("trial", ROLE, f"s3://{BUCKET}/fraud-detect")
