@@ -20,6 +20,7 @@ class TreeLearner:
     file_name: ClassVar[str] = "booster.ubj"
     is_supervised: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = False
+    keeps_rows: ClassVar[bool] = False
     importance_of: ClassVar[str] = "total gain"
 
     def __init__(self, content: bytes, trees: Trees) -> None:

@@ -29,6 +29,7 @@ class Estimator:
     file_name: ClassVar[str] = "model.skops"
     is_supervised: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = False
+    keeps_rows: ClassVar[bool] = False
     importance_of: ClassVar[str] = ""
     # The class of the last step, by its name in scikit-learn.
     kind: ClassVar[str]
@@ -171,6 +172,7 @@ class KNeighbors(Estimator):
 
     parameters: ClassVar[type[Parameters]] = KNeighborsParameters
     kind: ClassVar[str] = "KNeighborsClassifier"
+    keeps_rows: ClassVar[bool] = True
 
     @classmethod
     def fit(
@@ -197,6 +199,7 @@ class SupportVectors(_Linear):
 
     parameters: ClassVar[type[Parameters]] = SVCParameters
     kind: ClassVar[str] = "SVC"
+    keeps_rows: ClassVar[bool] = True
 
     @classmethod
     def fit(cls, training: Labelled, _watched: Mapping[str, Labelled], plan: Plan[SVCParameters], _: OnRound) -> Self:
@@ -213,6 +216,7 @@ class OneClassSupportVectors(_Linear):
 
     parameters: ClassVar[type[Parameters]] = OneClassSVMParameters
     kind: ClassVar[str] = "OneClassSVM"
+    keeps_rows: ClassVar[bool] = True
     is_supervised: ClassVar[bool] = False
     sign: ClassVar[int] = -1
 

@@ -50,6 +50,7 @@ class Plan[P: Parameters]:
 class Learner[P: Parameters](Protocol):
     """What stands behind a name in ALGORITHMS; `is_supervised` is False for those that read honest rows alone.
 
+    `keeps_rows` is True where training rows are a part of the model.
     `importance_of` says what the shares of `importance` are shares of; nothing where it has none.
     """
 
@@ -57,6 +58,7 @@ class Learner[P: Parameters](Protocol):
     file_name: ClassVar[str]
     is_supervised: ClassVar[bool]
     uses_gpu: ClassVar[bool]
+    keeps_rows: ClassVar[bool]
     importance_of: ClassVar[str]
 
     @classmethod

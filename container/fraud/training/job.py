@@ -26,6 +26,7 @@ from fraud.model.drift import Baseline
 from fraud.model.splitting import Split, require_both_classes, split
 from fraud.model.thresholds import NEVER, Threshold
 from fraud.opt_ml import OptMl
+from fraud.schema import Schema
 from fraud.settings import TrainingSettings
 from fraud.training import devices, report, statistics
 
@@ -93,21 +94,27 @@ def run(opt_ml: OptMl, told: TrainingSettings, stop: Stop) -> None:
     notes = _check(train)
     parts = _split(train, others, parameters)
     notes += _beyond_top_k(parts, parameters.top_k)
-    uses_gpu = ALGORITHMS[parameters.algorithm].uses_gpu
-    device, threads = devices.resolve(parameters.device) if uses_gpu else "cpu", cores()
-    log.info("training on %s with %d threads", "the GPU" if device == "cuda" else "the CPU", threads)
-    stop.is_boosting = True
-    trainer = Trainer(parameters, train.schema, device, threads, stop.end_round, lambda: stop.is_requested)
-    fitted = trainer.fit(parts)
+    fitted = _fit(parameters, train.schema, parts, stop)
+    if ALGORITHMS[parameters.algorithm].keeps_rows:
+        notes.append(f"a model of {parameters.algorithm} holds training rows: guard it as you guard them")
     if stop.is_requested:
         rounds = fitted.model.learner.rounds
-        notes.append(f"{stop.cause.name} ended the job; the model has the {rounds} rounds fitted until then")
+        kept = f"the {rounds} rounds fitted until then" if rounds > 1 else "what was fitted until then"
+        notes.append(f"{stop.cause.name} ended the job; the model has {kept}")
     bundle = _bundle(fitted, parameters, {"train": train, **others}, told.job_name)
     bundle.save(opt_ml.model)
     document = report.describe(bundle, fitted, parts, notes)
     report.write(opt_ml.output_data, document, parts, fitted)
     statistics.write(opt_ml.output_data, train.rows, train.schema)
     _say(fitted, bundle, opt_ml, notes)
+
+
+def _fit(parameters: Hyperparameters, schema: Schema, parts: Split, stop: Stop) -> Fitted:
+    uses_gpu = ALGORITHMS[parameters.algorithm].uses_gpu
+    device, threads = devices.resolve(parameters.device) if uses_gpu else "cpu", cores()
+    log.info("training on %s with %d threads", "the GPU" if device == "cuda" else "the CPU", threads)
+    stop.is_boosting = True
+    return Trainer(parameters, schema, device, threads, stop.end_round, lambda: stop.is_requested).fit(parts)
 
 
 def write_metric(name: str, value: float) -> None:
