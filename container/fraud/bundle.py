@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -77,16 +78,27 @@ class ModelBundle:
             )
         return replace(self, model=replace(self.model, threshold=threshold, decline=declining))
 
+    def require_reasons(self, outputs: Collection[str]) -> None:
+        """Raise SettingError where every answer is to hold reasons, and the learner has no exact ones."""
+        asked = sorted({"reasons", "base_value"} & set(outputs))
+        if asked and not self.model.learner.explains:
+            raise SettingError(
+                f"SAGEMAKER_INFERENCE_OUTPUT asks for {', '.join(asked)}, and a model of "
+                f"algorithm={self.card.algorithm} has none that are exact; leave them out"
+            )
+
     def save(self, directory: Path) -> None:
         """Write the learner, then the card, each in one step; a reader never sees half a bundle.
 
-        Raises BundleError where `load` would refuse the card.
+        Raises BundleError where `load` would refuse them.
         """
         text, path = self.card.model_dump_json(by_alias=True, indent=1).encode(), directory / DOCUMENT
         _require_size(path, len(text), LARGEST_CARD_BYTES)
         parse(text, path)
+        content, learner_path = self.model.learner.dump(), directory / self.model.learner.file_name
+        _require_size(learner_path, len(content), LARGEST_MODEL_BYTES)
         directory.mkdir(parents=True, exist_ok=True)
-        _write(directory / self.model.learner.file_name, self.model.learner.dump())
+        _write(learner_path, content)
         _write(path, text)
 
     @classmethod

@@ -691,3 +691,12 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("valid")
     made().save(directory)
     return directory
+
+
+def test_a_model_too_large_to_load_is_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no server would load ends the job that made it, and nothing is left behind."""
+    monkeypatch.setattr("fraud.bundle.LARGEST_MODEL_BYTES", 100)
+    with pytest.raises(BundleError, match=r"booster\.ubj has \d+ bytes, more than any bundle: at most 100"):
+        ModelBundle.of(MODEL, "xgboost", **CONTENT).save(tmp_path / "model")
+
+    assert not (tmp_path / "model").exists()

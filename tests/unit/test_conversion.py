@@ -4,8 +4,10 @@ from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from fraud.model.conversion import Inputs, booster
+from fraud.model.forests import DecisionTree
+from fraud.model.learner import Labelled
 from fraud.model.trees import Trees
-from tests.labelled import make_labelled, with_categories, with_missing
+from tests.labelled import make_labelled, plan_of, with_categories, with_missing
 
 TYPES = ("q", "c", "q", "q")
 ROWS = with_missing(with_missing(with_categories(make_labelled(2000, 300), 6)), 1)
@@ -63,6 +65,16 @@ def test_lone_missing_cells() -> None:
     tree = DecisionTreeClassifier(max_depth=1).fit(inputs.encode(rows.X), y)
 
     assert np.array_equal(Trees(booster(tree, inputs), 1).margins(rows.X), y)
+
+
+def test_no_gain() -> None:
+    """A tree whose only split gains nothing has no importance, rather than none that can be divided."""
+    X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 20, dtype=np.float32)
+    rows = Labelled(X, (X[:, 0] != X[:, 1]).astype(np.uint8))
+    plan = plan_of("decision-tree", ("q", "q"), max_depth="1")
+    tree = DecisionTree.fit(rows, {}, plan, lambda _round, _figures: False)
+
+    assert tree.importance(("a", "b")) == {}
 
 
 def test_gain() -> None:

@@ -1,7 +1,9 @@
 import io
+import json
 import subprocess
 import sys
 import zipfile
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from skops import io as skops
 
 from fraud.errors import BundleError, LearnerError
 from fraud.model import preparation
+from fraud.model.algorithms import ALGORITHMS
 from fraud.model.estimators import KNeighbors, LogisticRegression, OneClassSupportVectors, SupportVectors
 from fraud.model.learner import Labelled
 from fraud.model.networks import Autoencoder
@@ -93,6 +96,30 @@ def test_only_a_linear_kernel_explains(kernel: str) -> None:
         assert fit(kind, name, kernel="linear").explains
 
 
+@pytest.mark.parametrize("name", ["svc", "mlp", "autoencoder", "one-class-svm", "logistic-regression", "k-neighbors"])
+def test_a_column_of_one_value_tells_nothing(name: str) -> None:
+    """Where training rows hold one value, or none, another value in a request changes no score."""
+    rows = make_labelled(300, 60)
+    rows.X[:, 1], rows.X[:, 2] = 0, np.nan
+    plan = plan_of(name, **({"epochs": "5"} if name in {"mlp", "autoencoder"} else {}))
+    learner = ALGORITHMS[name].fit(rows, {"tuning": rows}, plan, lambda _round, _figures: False)
+    other = rows.X.copy()
+    other[:, 1], other[:, 2] = 100, -50
+
+    assert np.array_equal(learner.raw_score(other), learner.raw_score(rows.X))
+
+
+@pytest.mark.parametrize("name", list(ALGORITHMS))
+def test_rows_without_a_value(name: str) -> None:
+    """Rows all of whose cells are missing are fitted, or refused in our words."""
+    rows = Labelled(np.full((40, 1), np.nan, dtype=np.float32), np.repeat([0, 1], 20).astype(np.uint8))
+    plan = plan_of(name, ("c",))
+    with nullcontext() if name == "xgboost" else pytest.raises(LearnerError, match=r"^[A-Za-z]+ stopped: [^\n]+$"):
+        learner = ALGORITHMS[name].fit(rows, {"tuning": rows}, plan, lambda _round, _figures: False)
+
+        assert np.isfinite(learner.raw_score(rows.X)).all()
+
+
 def test_too_many_neighbours() -> None:
     """More neighbours than rows is refused with both numbers."""
     with pytest.raises(LearnerError, match="n_neighbors=500 is more than the 300 training rows"):
@@ -140,6 +167,27 @@ def test_hostile_files(content: bytes) -> None:
     """A file that skops would not trust, or that holds something else, is refused, and nothing of it runs."""
     with pytest.raises(BundleError, match=r"^model\.skops (is not a model|holds no LogisticRegression)"):
         LogisticRegression.load(content, TYPES, 1)
+
+
+def test_a_file_that_is_read_many_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose one array is read again and again takes the memory of all of them, and is refused before."""
+    learner = fit(LogisticRegression, "logistic-regression")
+    with zipfile.ZipFile(io.BytesIO(learner.dump())) as file:
+        content = {name: file.read(name) for name in file.namelist()}
+    size = sum(map(len, content.values()))
+    schema = json.loads(content["schema.json"])
+    array = {"__class__": "ndarray", "__module__": "numpy", "__loader__": "NdArrayNode", "type": "numpy"}
+    schema["more"] = [{**array, "file": name} for name in content if name.endswith(".npy")] * 200
+    content["schema.json"] = json.dumps(schema).encode()
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as again:
+        for name, data in content.items():
+            again.writestr(name, data)
+    monkeypatch.setattr(preparation, "LARGEST_BYTES", 2 * size + len(content["schema.json"]))
+
+    assert LogisticRegression.load(learner.dump(), TYPES, 1).dump() == learner.dump()
+    with pytest.raises(BundleError, match="holds no LogisticRegression"):
+        LogisticRegression.load(written.getvalue(), TYPES, 1)
 
 
 def test_a_file_that_unfolds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,7 +226,7 @@ def test_a_signal_before_the_first_round_says_so(
 
     assert code == 128 + number
     assert (base / "output/failure").read_text() == (
-        f"STOPPED: {number.name} came before the first round; there is no model to save"
+        f"STOPPED: {number.name} came before the first fit; there is no model to save"
     )
 
 

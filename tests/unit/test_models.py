@@ -14,10 +14,15 @@ from fraud import codecs
 from fraud.bundle import ModelBundle
 from fraud.errors import UserError
 from fraud.machine import memory_used_bytes
+from fraud.model.calibration import Platt
+from fraud.model.estimators import KNeighbors
+from fraud.model.scoring import FraudModel
+from fraud.model.thresholds import Threshold
 from fraud.serving import app
 from fraud.serving.models import Models
 from fraud.serving.scoring import Scorer
 from fraud.settings import ServingSettings
+from tests.labelled import content, make_labelled, plan_of
 from tests.processes import ROOT
 
 PAYLOADS = ROOT / "local_test"
@@ -266,6 +271,19 @@ def test_thresholds_hold_for_every_model(url: str) -> None:
     assert ";threshold=0.25;" in answer.headers[ATTRIBUTES]
     assert refused.status_code == 400
     assert "FRAUD_DECLINE_THRESHOLD should be no lower" in refused.text
+
+
+def test_a_model_that_cannot_answer_so_is_not_loaded(tmp_path: Path, url: str) -> None:
+    """Where every answer is to hold reasons, a model without exact ones is refused when it is loaded (S12, S52)."""
+    rows = make_labelled()
+    learner = KNeighbors.fit(rows, {}, plan_of("k-neighbors"), lambda _round, _figures: False)
+    threshold = Threshold("max_f1", 0.5)
+    model = FraudModel(learner, Platt(1.0, 0.0), threshold, Threshold("none", 2.0))
+    ModelBundle.of(model, "k-neighbors", **content()).save(tmp_path / "model")
+    settings = {"SAGEMAKER_MULTI_MODEL": True, "SAGEMAKER_INFERENCE_OUTPUT": "probability,reasons"}
+    client = app.create_app(None, ServingSettings.model_validate(settings)).test_client()
+
+    assert [load(client, "neighbours", str(tmp_path / "model")), load(client, "trees", url)] == [400, 200]
 
 
 def test_a_model_is_unloaded_while_it_scores(

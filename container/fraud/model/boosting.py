@@ -46,7 +46,8 @@ def importance(content: bytes, names: Sequence[str]) -> dict[str, float]:
     gains = booster.get_score(importance_type="total_gain")
     gain = {names[int(key[1:])]: float(np.sum(value)) for key, value in gains.items()}
     total = sum(gain.values())
-    return {name: gain[name] / total for name in sorted(gain, key=lambda name: (-gain[name], name))}
+    told = sorted(gain, key=lambda name: (-gain[name], name)) if total > 0 else ()  # a first split may gain nothing
+    return {name: gain[name] / total for name in told}
 
 
 class _Watch(xgb.callback.TrainingCallback):

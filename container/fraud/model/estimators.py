@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fraud.errors import BundleError, LearnerError
-from fraud.model.forests import log_odds
-from fraud.model.learner import Labelled, OnRound, Plan
+from fraud.model.forests import LEAST_SHARE, balance, log_odds
+from fraud.model.learner import Labelled, OnRound, Plan, stopping
 from fraud.model.parameters import (
     KNeighborsParameters,
     LogisticRegressionParameters,
@@ -18,9 +18,6 @@ from fraud.model.parameters import (
 )
 from fraud.model.scores import Floats
 from fraud.schema import Matrix
-
-# Keeps the log-odds of neighbours of one class only finite.
-LEAST_SHARE = 1e-4
 
 
 class Estimator:
@@ -43,7 +40,9 @@ class Estimator:
         """Fit an estimator to rows, behind its preparation."""
         from fraud.model.preparation import prepared  # noqa: PLC0415 - serving boosted trees needs none of it
 
-        return cls.kept(prepared(estimator, plan.feature_types).fit(rows.X.astype(np.float64), rows.y))
+        with stopping(estimator):
+            pipeline = prepared(estimator, plan.feature_types).fit(rows.X.astype(np.float64), rows.y)
+        return cls.kept(pipeline)
 
     @classmethod
     def kept(cls, pipeline: Any) -> Self:
@@ -163,8 +162,8 @@ class LogisticRegression(_Linear):
 
         told = plan.parameters
         solver = {"l1_ratio": 1.0, "solver": "liblinear"} if told.penalty == "l1" else {}
-        balance = {"class_weight": None if told.class_weight == "none" else told.class_weight}
-        return cls.of(Regression(C=told.C, max_iter=2000, random_state=plan.seed, **solver, **balance), training, plan)
+        weight = balance(told.class_weight)
+        return cls.of(Regression(C=told.C, max_iter=2000, random_state=plan.seed, **solver, **weight), training, plan)
 
 
 class KNeighbors(Estimator):
@@ -207,8 +206,8 @@ class SupportVectors(_Linear):
         from sklearn.svm import SVC  # noqa: PLC0415 - serving never fits
 
         told = plan.parameters
-        balance = {"class_weight": None if told.class_weight == "none" else told.class_weight}
-        return cls.of(SVC(C=told.C, kernel=told.kernel, gamma=told.kernel_gamma or "auto", **balance), training, plan)
+        weight = balance(told.class_weight)
+        return cls.of(SVC(C=told.C, kernel=told.kernel, gamma=told.kernel_gamma or "auto", **weight), training, plan)
 
 
 class OneClassSupportVectors(_Linear):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fraud.model.boosted import TreeLearner
-from fraud.model.learner import Labelled, OnRound, Plan
+from fraud.model.learner import Labelled, OnRound, Plan, stopping
 from fraud.model.parameters import (
     DecisionTreeParameters,
     IsolationForestParameters,
@@ -19,7 +19,7 @@ from fraud.model.parameters import (
 )
 from fraud.model.scores import Floats
 
-# Keeps the log-odds of leaves that hold one class only finite.
+# Keeps the log-odds of a share of frauds of 0 or 1 finite.
 LEAST_SHARE = 1e-4
 
 
@@ -43,7 +43,7 @@ class DecisionTree(_Shares):
         from sklearn.tree import DecisionTreeClassifier  # noqa: PLC0415 - serving never fits, and starts sooner
 
         told = plan.parameters
-        tree = DecisionTreeClassifier(**_growth(told, plan.seed), **_balance(told.class_weight))
+        tree = DecisionTreeClassifier(**_growth(told, plan.seed), **balance(told.class_weight))
         return _converted(cls, training, plan, tree)
 
 
@@ -63,7 +63,7 @@ class RandomForest(_Shares):
         forest = RandomForestClassifier(
             told.n_estimators,
             **_growth(told, plan.seed),
-            **_balance(told.class_weight),
+            **balance(told.class_weight),
             max_features=told.max_features or "sqrt",
             n_jobs=plan.threads,
         )
@@ -111,7 +111,8 @@ def _growth(told: Any, seed: int) -> dict[str, Any]:
     return {"max_depth": told.max_depth or None, "min_samples_leaf": told.min_samples_leaf, "random_state": seed}
 
 
-def _balance(class_weight: str) -> dict[str, Any]:
+def balance(class_weight: str) -> dict[str, Any]:
+    """Return what scikit-learn is told of the weight of frauds."""
     return {"class_weight": None if class_weight == "none" else class_weight}
 
 
@@ -119,5 +120,6 @@ def _converted[L: TreeLearner](cls: type[L], rows: Labelled, plan: Plan[Any], es
     from fraud.model.conversion import Inputs, booster  # noqa: PLC0415 - serving never fits, and starts sooner
 
     inputs = Inputs.of(rows.X, plan.feature_types)
-    estimator.fit(inputs.encode(rows.X), rows.y)
+    with stopping(estimator):
+        estimator.fit(inputs.encode(rows.X), rows.y)
     return cls.load(booster(estimator, inputs), plan.feature_types, plan.threads)

@@ -1,12 +1,14 @@
 """What learners have in common: the rows they read, how they are told to fit, and what they answer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fraud.errors import LearnerError
 from fraud.model.parameters import Parameters
 from fraud.model.scores import Floats, Labels
 from fraud.schema import Matrix
@@ -45,6 +47,16 @@ class Plan[P: Parameters]:
     seed: int = 0
     threads: int = 1
     device: str = "cpu"
+
+
+@contextmanager
+def stopping(estimator: object) -> Iterator[None]:
+    """Say in our words what scikit-learn cannot fit, in one line."""
+    try:
+        yield
+    except ValueError as error:
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise LearnerError(f"{type(estimator).__name__} stopped: {reason}") from error
 
 
 class Learner[P: Parameters](Protocol):

@@ -8,7 +8,7 @@ import numpy as np
 from fraud.model.estimators import Estimator
 from fraud.model.evaluation import average_precision
 from fraud.model.forests import log_odds
-from fraud.model.learner import Labelled, OnRound, Plan
+from fraud.model.learner import Labelled, OnRound, Plan, stopping
 from fraud.model.parameters import AutoencoderParameters, NetworkParameters, Parameters
 from fraud.model.scores import Floats
 from fraud.schema import Matrix
@@ -28,7 +28,8 @@ class _Network(Estimator):
 
         network.set_params(random_state=np.random.RandomState(plan.seed))  # goes on from pass to pass
         pipeline = prepared(network, plan.feature_types)
-        inputs = pipeline[:-1].fit_transform(rows.X.astype(np.float64))
+        with stopping(network):
+            inputs = pipeline[:-1].fit_transform(rows.X.astype(np.float64))
         learner = cls(pipeline, b"")
         for number in range(plan.parameters.epochs):
             learner._pass(network, inputs, rows)

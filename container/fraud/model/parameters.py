@@ -54,11 +54,11 @@ def _depth(default: int) -> Any:
 
 
 def _trees() -> Any:
-    return tunable(100, "trees of a forest", ge=1, le=10_000)
+    return tunable(100, "trees of a forest", ge=1, le=5_000)
 
 
 def _penalty_strength() -> Any:
-    return tunable(1.0, "how little large weights are penalised", gt=0, le=1e6)
+    return tunable(1.0, "how little large weights are penalised", gt=0, le=1e4)
 
 
 def _most_rows(default: int) -> Any:
@@ -70,7 +70,7 @@ def _kernel() -> Any:
 
 
 def _kernel_gamma() -> Any:
-    return tunable(0.0, "how near rows must lie to be alike; 0 is 1 / number of inputs", ge=0, le=1e6)
+    return tunable(0.0, "how near rows must lie to be alike; 0 is 1 / number of inputs", ge=0, le=1e3)
 
 
 class Parameters(BaseModel):
@@ -188,6 +188,6 @@ class OneClassSVMParameters(Parameters):
     """Those of a one-class support-vector machine."""
 
     kernel: Literal["rbf", "linear", "poly", "sigmoid"] = _kernel()
-    nu: float = tunable(0.01, "share of the honest rows that may lie outside the boundary", gt=0, le=1)
+    nu: float = tunable(0.01, "share of the honest rows that may lie outside the boundary", gt=0, le=0.5)
     kernel_gamma: float = _kernel_gamma()
     max_samples: Whole = _most_rows(20_000)

@@ -1,5 +1,6 @@
 """What scikit-learn's learners do to rows before they read them, and how their pipelines are kept as bytes."""
 
+import json
 import re
 import zipfile
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -16,8 +18,8 @@ from skops import io as skops
 
 from fraud.errors import BundleError
 
-# What a model may unfold to in memory, whatever its archive says.
-LARGEST_BYTES = 4 * 1024**3
+# What the arrays of a model may take together, each as often as it is read.
+LARGEST_BYTES = 2 * 1024**3
 # The only date that a member of an archive may have, so that equal models have equal bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -25,7 +27,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 def prepared(estimator: BaseEstimator, feature_types: Sequence[str]) -> Pipeline:
     """Return a pipeline that fills missing numbers with medians and marks them, spreads categories, and standardises.
 
-    A missing category is one of its own where training rows have it; a new one is none of them.
+    A missing category is one of its own where training rows have it; a new one is none of them. An input of one value
+    is left out: it has no scale, and another value of it would outweigh all the rest.
     """
     numbers = [place for place, kind in enumerate(feature_types) if kind != "c"]
     categories = [place for place, kind in enumerate(feature_types) if kind == "c"]
@@ -35,7 +38,8 @@ def prepared(estimator: BaseEstimator, feature_types: Sequence[str]) -> Pipeline
             ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), categories),
         ]
     )
-    return Pipeline([("columns", columns), ("scale", StandardScaler()), ("learner", estimator)])
+    steps = [("columns", columns), ("varied", VarianceThreshold()), ("scale", StandardScaler()), ("learner", estimator)]
+    return Pipeline(steps)
 
 
 def columns_of(pipeline: Pipeline) -> NDArray[np.intp]:
@@ -47,7 +51,8 @@ def columns_of(pipeline: Pipeline) -> NDArray[np.intp]:
     if len(categories):
         counts = [len(known) for known in encoder.categories_]
         found += [place for place, count in zip(categories, counts, strict=True) for _ in range(count)]
-    return np.array(found, dtype=np.intp)
+    kept: NDArray[np.intp] = np.array(found, dtype=np.intp)[pipeline.named_steps["varied"].get_support()]
+    return kept
 
 
 def dumps(pipeline: Pipeline) -> bytes:
@@ -78,9 +83,7 @@ def dumps(pipeline: Pipeline) -> bytes:
 def loads(content: bytes, kind: str, columns: int, file_name: str) -> Pipeline:
     """Read a pipeline that ends in an estimator of this class and reads so many columns; BundleError for any other."""
     try:
-        with zipfile.ZipFile(BytesIO(content)) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        pipeline = skops.loads(content, trusted=[np.dtype]) if size <= LARGEST_BYTES else None
+        pipeline = skops.loads(content, trusted=[np.dtype]) if _size(content) <= LARGEST_BYTES else None
     except Exception as error:  # skops checks little of a file's form before it builds
         raise BundleError(f"{file_name} is not a model that skops wrote: {type(error).__name__}") from error
     if not isinstance(pipeline, Pipeline) or type(pipeline[-1]).__name__ != kind:
@@ -88,3 +91,18 @@ def loads(content: bytes, kind: str, columns: int, file_name: str) -> Pipeline:
     if getattr(pipeline, "n_features_in_", None) != columns:
         raise BundleError(f"{file_name} does not read the {columns} columns of the schema")
     return pipeline
+
+
+def _size(content: bytes) -> int:
+    """Return how many bytes an archive unfolds to: a small one may be read many times, or be compressed."""
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        sizes = {member.filename: member.file_size for member in archive.infolist()}
+        if sizes.get("schema.json", 0) > len(content):
+            return sizes["schema.json"] + LARGEST_BYTES
+        size, pending = sum(sizes.values()), [json.loads(archive.read("schema.json"))]
+    while pending:
+        node = pending.pop()
+        inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        size += sum(sizes.get(value, 0) for value in inner if isinstance(value, str))
+        pending.extend(inner)
+    return size

@@ -15,7 +15,7 @@ BLOCK_ROWS = 4096
 
 @dataclass(frozen=True)
 class Reason:
-    """What one cell adds to the raw score of its row, in log-odds; `value` is None for a missing cell."""
+    """What one cell adds to the raw score of its row, in its unit; `value` is None for a missing cell."""
 
     feature: str
     value: float | bool | str | None

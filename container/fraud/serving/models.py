@@ -60,7 +60,7 @@ class Models:
         self._lock = Lock()
 
     def load(self, name: str, url: str) -> None:
-        """Load a bundle. Raises LoadedError, MemoryShortError, or BundleError where there is none."""
+        """Load a bundle. Raises LoadedError, MemoryShortError, BundleError, or SettingError."""
         with self._lock:
             if name in self._loaded or name in self._loading:
                 raise LoadedError(f'model "{name[:60]}" is loaded already; unload it first')
@@ -68,6 +68,7 @@ class Models:
         try:
             _require_memory(Path(url), memory_bytes() - self._told.body_memory_bytes)
             bundle = ModelBundle.load(Path(url)).deciding(self._told.review_threshold, self._told.decline_threshold)
+            bundle.require_reasons(self._told.output or ())
             with self._lock:
                 self._loaded[name] = (url, Scorer(bundle, self._threads, is_apart=True))
         finally:

@@ -13,7 +13,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from fraud import settings
-from fraud.errors import FraudError, SettingError
+from fraud.errors import FraudError
 from fraud.opt_ml import OptMl
 from fraud.serving import logs
 from fraud.serving.workers import admit_no_more
@@ -133,7 +133,7 @@ def load(told: ServingSettings) -> Flask:
             return create_app(None, told)
         bundle = ModelBundle.load(OptMl(settings.base_directory(os.environ)).model)
         bundle = bundle.deciding(told.review_threshold, told.decline_threshold)
-        _require_reasons(told, bundle.card.algorithm, explains=bundle.model.learner.explains)
+        bundle.require_reasons(told.output or ())
         app = create_app(bundle, told)
     except FraudError as error:
         log.error("%s: %s", error.code, error)
@@ -143,13 +143,3 @@ def load(told: ServingSettings) -> Flask:
     log.info("serving model %s on port %d with %d workers", *seen)
     log.info("reviewed by %s, declined by %s", model.threshold.rule, model.decline.rule)
     return app
-
-
-def _require_reasons(told: ServingSettings, algorithm: str, *, explains: bool) -> None:
-    """Raise SettingError where every answer is to hold reasons, and the model has no exact ones."""
-    asked = sorted({"reasons", "base_value"} & set(told.output or ()))
-    if asked and not explains:
-        raise SettingError(
-            f"SAGEMAKER_INFERENCE_OUTPUT asks for {', '.join(asked)}, and a model of algorithm={algorithm} has none "
-            "that are exact; leave them out"
-        )

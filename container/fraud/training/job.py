@@ -29,6 +29,7 @@ from fraud.opt_ml import OptMl
 from fraud.schema import Schema
 from fraud.settings import TrainingSettings
 from fraud.training import devices, report, statistics
+from fraud.training.patience import wait_for
 
 log = logging.getLogger(__name__)
 
@@ -39,19 +40,23 @@ SIGNAL_EXIT_CODE = 128
 
 @dataclass
 class Stop:
-    """A signal: before boosting it ends the job; from then on it ends the round, and what is fitted is saved (T41)."""
+    """A signal: before the fit it ends the job; from then on it ends the round, and what is fitted is saved (T41)."""
 
     is_requested: bool = False
-    is_boosting: bool = False
+    is_fitting: bool = False
     cause: signal.Signals = signal.SIGTERM
+
+    @property
+    def name(self) -> str:
+        return self.cause.name
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         self.is_requested = True
         self.cause = signal.Signals(number)
         if self.cause == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever presses Ctrl-C again will not wait for the round
-        if not self.is_boosting:
-            raise StoppedError(f"{self.cause.name} came before the first round; there is no model to save")
+        if not self.is_fitting:
+            raise StoppedError(f"{self.cause.name} came before the first fit; there is no model to save")
 
     def end_round(self, _number: int, figures: Mapping[str, float]) -> bool:
         """Print the figures of a round, one a line (T53), and tell whether it is the last."""
@@ -98,9 +103,7 @@ def run(opt_ml: OptMl, told: TrainingSettings, stop: Stop) -> None:
     if ALGORITHMS[parameters.algorithm].keeps_rows:
         notes.append(f"a model of {parameters.algorithm} holds training rows: guard it as you guard them")
     if stop.is_requested:
-        rounds = fitted.model.learner.rounds
-        kept = f"the {rounds} rounds fitted until then" if rounds > 1 else "what was fitted until then"
-        notes.append(f"{stop.cause.name} ended the job; the model has {kept}")
+        notes.append(f"{stop.name} ended the job; the model is what was fitted until then")
     bundle = _bundle(fitted, parameters, {"train": train, **others}, told.job_name)
     bundle.save(opt_ml.model)
     document = report.describe(bundle, fitted, parts, notes)
@@ -113,8 +116,9 @@ def _fit(parameters: Hyperparameters, schema: Schema, parts: Split, stop: Stop) 
     uses_gpu = ALGORITHMS[parameters.algorithm].uses_gpu
     device, threads = devices.resolve(parameters.device) if uses_gpu else "cpu", cores()
     log.info("training on %s with %d threads", "the GPU" if device == "cuda" else "the CPU", threads)
-    stop.is_boosting = True
-    return Trainer(parameters, schema, device, threads, stop.end_round, lambda: stop.is_requested).fit(parts)
+    stop.is_fitting = True
+    trainer = Trainer(parameters, schema, device, threads, stop.end_round, lambda: stop.is_requested)
+    return wait_for(lambda: trainer.fit(parts), stop)
 
 
 def write_metric(name: str, value: float) -> None:
