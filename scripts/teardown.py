@@ -42,7 +42,7 @@ def show(things: Sequence[Found]) -> None:
 @click.command(cls=sessions.Script)
 @click.option("--tag", type=Pair(), default=TAG, show_default=True, help="What deploy.py and the others put on things.")
 @click.option("--prefix", metavar="NAME", help="Or what names begin with, for things without the tag.")
-@click.option("--s3", metavar="S3_URI", help="Count what lies there too.")
+@click.option("--s3", metavar="S3_URI", help="Count what lies in that folder too.")
 @click.option("--repository", default="fraud-detect", show_default=True, help="Of images in ECR: count them.")
 @click.option("--yes", is_flag=True, help="Delete what is listed, but for S3 and ECR.")
 @click.option("--delete-s3", is_flag=True, help="With --yes and --s3: everything there too.")

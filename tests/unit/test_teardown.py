@@ -92,7 +92,11 @@ def test_list(busy: Cloud) -> None:
     assert "training job fraud-detect-training 1 x ml.m5.xlarge, paid by the second" in lines
     assert "transform job fraud-detect-transform 3 x ml.m5.large, paid by the second" in lines
     assert "model fraud-detect-all-20261121-1200-abcd costs nothing" in lines
-    assert lines[-2] == f"S3 s3://{BUCKET}/fraud-detect: 2 objects, 0.0 MB"
+    assert lines[-4:-1] == [
+        f"S3 s3://{BUCKET}/fraud-detect/: 2 objects, 0.0 MB",
+        "fraud-detect/output/: 1 objects",
+        "fraud-detect/rows/: 1 objects",
+    ]
     assert lines[-1].startswith("ECR fraud-detect: 1 images, ")
     assert "churn" not in done.stdout
     assert "nothing was deleted: --yes" in done.stderr
@@ -111,17 +115,31 @@ def test_delete(busy: Cloud) -> None:
     assert not {"DeleteObjects", "BatchDeleteImage"} & set(busy.changes())
 
 
-def test_delete_files_and_images(busy: Cloud) -> None:
-    """S3 and ECR are emptied only where that is asked in so many words, and only below the prefix."""
+@pytest.mark.parametrize("folder", ["fraud-detect", "fraud-detect/"])
+def test_delete_files_and_images(busy: Cloud, folder: str) -> None:
+    """S3 and ECR are emptied only where that is asked in so many words, and only in that folder, not in its like."""
     stopping(busy)
-    busy.client("s3").put_object(Bucket=BUCKET, Key="churn/rows.csv", Body=b"1")
+    theirs = ["churn/rows.csv", "fraud-detect-prod/rows.csv", "fraud-detect.csv", "fraud-detection-team/rows.csv"]
+    for key in theirs:
+        busy.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"1")
 
-    done = run(main, "--yes", "--s3", f"s3://{BUCKET}/fraud-detect/", "--delete-s3", "--delete-images")
+    done = run(main, "--yes", "--s3", f"s3://{BUCKET}/{folder}", "--delete-s3", "--delete-images")
 
     assert done.exit_code == 0, done.output
     keys = [told["Key"] for told in busy.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
-    assert keys == ["churn/rows.csv"]
+    assert keys == theirs
     assert busy.client("ecr").describe_images(repositoryName="fraud-detect")["imageDetails"] == []
+
+
+def test_the_first_of_many_files_are_named(cloud: Cloud) -> None:
+    """Of a folder that holds much, the first folders and files are named, and the rest is counted."""
+    for number in range(14):
+        cloud.client("s3").put_object(Bucket=BUCKET, Key=f"many/{number:02}.csv", Body=b"1")
+
+    lines = run(main, "--s3", f"s3://{BUCKET}/many").stdout.split("S3 ")[1].splitlines()
+
+    assert [line.strip() for line in lines[1:11]] == [f"many/{number:02}.csv" for number in range(10)]
+    assert lines[11].strip() == "and 4 more folders and files"
 
 
 def test_many_pages(cloud: Cloud) -> None:
