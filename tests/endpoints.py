@@ -1,10 +1,16 @@
 """Endpoints that tests deploy, and AWS's part in it that moto lacks."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from botocore import handlers
+from botocore.awsrequest import AWSResponse
 from moto.sagemaker.models import sagemaker_backends
+from moto.sagemaker.responses import SageMakerResponse
 
 from aws.endpoint_shape import Endpoint, Placement, Rollout, Scaling, Variant
 from tests.aws_world import ACCOUNT, IMAGE, MODEL_DATA, REGION, ROLE, Cloud
@@ -49,3 +55,19 @@ def becomes(cloud: Cloud, *statuses: str, reason: str = "") -> None:
         return told | {"FailureReason": reason, "EndpointName": asked["EndpointName"]}
 
     cloud.answers["DescribeEndpoint"] = describe
+
+
+def loses(monkeypatch: pytest.MonkeyPatch, operation: str, refusal: str) -> None:
+    """Let SageMaker do an operation and answer 500, and refuse what boto3 then sends again; for sessions from now."""
+    answers = [(500, "InternalFailure", "oh"), (400, "ValidationException", refusal)]
+
+    def lose(request: Any, **_: Any) -> AWSResponse:
+        status, code, message = answers.pop(0)
+        body = json.dumps({"__type": code, "message": message}).encode()
+        return AWSResponse(request.url, status, {}, SimpleNamespace(stream=lambda: iter([body])))
+
+    losing = (f"before-send.sagemaker.{operation}", lose)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr(SageMakerResponse, "update_endpoint", lambda _: "{}", raising=False)
+    # All of the handlers are asked, moto's too, and the first one's answer counts.
+    monkeypatch.setattr(handlers, "BUILTIN_HANDLERS", [losing, *handlers.BUILTIN_HANDLERS])

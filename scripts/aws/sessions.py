@@ -110,8 +110,11 @@ def code(error: ClientError) -> str:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Tell whether AWS surely did nothing; after a 5xx or a silence it may have."""
-    return isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500
+    """Tell whether AWS surely did nothing; after a 5xx or a silence it may have, and a retry is then told no."""
+    if not isinstance(error, ClientError):
+        return False
+    told = error.response["ResponseMetadata"]
+    return bool(told["HTTPStatusCode"] < 500 and not told.get("RetryAttempts"))
 
 
 def is_absent(error: ClientError) -> bool:

@@ -6,11 +6,12 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 import deploy
+from aws import sessions
 from aws.endpoint_shape import Scaling
 from aws.sessions import Problem
 from deploy import main
-from tests.aws_world import Cloud, refusal, run
-from tests.endpoints import FULL, GUARDED, LAUNCHES, NOTHING, OPTIONS, PLAIN, becomes, later, updating
+from tests.aws_world import REGION, Cloud, refusal, run
+from tests.endpoints import FULL, GUARDED, LAUNCHES, NOTHING, OPTIONS, PLAIN, becomes, later, loses, updating
 
 
 def test_an_alarm_that_was_there_comes_back(cloud: Cloud) -> None:
@@ -132,6 +133,34 @@ def test_an_update_that_may_have_begun_deletes_nothing(cloud: Cloud, silence: bo
         deploy.deploy(later(PLAIN), cloud.session)
 
     assert len(cloud.names()["configs"]) == len(cloud.names()["models"]) == 2
+
+
+def test_an_update_that_is_refused_when_sent_again_deletes_nothing(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where AWS began an update and its answer was lost, boto3's second try is refused, and nothing is deleted."""
+    deploy.deploy(PLAIN, cloud.session)
+    loses(monkeypatch, "UpdateEndpoint", "Cannot update in-progress endpoint arn:x")
+
+    with pytest.raises(
+        Problem, match=r"Cannot update in-progress .*; the update may have begun, and nothing is undone"
+    ):
+        deploy.deploy(later(PLAIN), sessions.connect(region=REGION))
+
+    assert len(cloud.names()["configs"]) == len(cloud.names()["models"]) == 2
+
+
+@pytest.mark.parametrize("operation", ["CreateModel", "CreateEndpointConfig", "CreateEndpoint"])
+def test_what_is_refused_when_sent_again_is_undone(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """Where AWS made a thing and its answer was lost, boto3's second try is refused, and the thing goes."""
+    loses(monkeypatch, operation, 'Cannot create already existing thing "arn:x"')
+
+    with pytest.raises(Problem, match='thing "arn:x" exists already'):
+        deploy.deploy(PLAIN, sessions.connect(region=REGION))
+
+    assert cloud.names() == NOTHING
 
 
 def test_an_update_that_is_refused_is_undone(cloud: Cloud) -> None:
