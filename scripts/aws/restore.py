@@ -25,12 +25,19 @@ READERS: dict[str, tuple[str, Callable[[Parameters], Parameters], str]] = {
         "ScalingPolicies",
     ),
 }
+# What a person has set on an alarm that is made anew, and no option says: whom it wakes.
+KEPT = {
+    "put_metric_alarm": (
+        *("ActionsEnabled", "AlarmActions", "OKActions"),
+        *("InsufficientDataActions", "ActionConfiguration"),
+    )
+}
 # A scaled variant has a role of AWS's own, that nobody may pass.
 LEFT_OUT = {"RoleARN"}
 
 
 def restoring(call: Call, session: boto3.Session) -> Call:
-    """Return the call with an undo that restores what is there now, where something is."""
+    """Return the call with what it keeps of what is there, and with an undo that restores it, where something is."""
     operation, arguments, name = READERS[call.operation]
     client = sessions.client(session, call.service)
     found = getattr(client, operation)(**arguments(call.parameters))[name]
@@ -39,4 +46,5 @@ def restoring(call: Call, session: boto3.Session) -> Call:
     model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[call.operation])
     members = set(model.input_shape.members) - LEFT_OUT
     was = {key: value for key, value in found[0].items() if key in members}
-    return replace(call, undo=Call(call.service, call.operation, was))
+    kept = {key: was[key] for key in KEPT.get(call.operation, ()) if key in was}
+    return replace(call, parameters={**call.parameters, **kept}, undo=Call(call.service, call.operation, was))

@@ -7,10 +7,10 @@ from botocore.exceptions import ReadTimeoutError
 
 import deploy
 from aws import sessions
-from aws.endpoint_shape import Scaling
+from aws.endpoint_shape import Rollout, Scaling
 from aws.sessions import Problem
 from deploy import main
-from tests.aws_world import REGION, Cloud, refusal, run
+from tests.aws_world import ACCOUNT, REGION, Cloud, refusal, run
 from tests.endpoints import FULL, GUARDED, LAUNCHES, NOTHING, OPTIONS, PLAIN, becomes, later, loses, updating
 
 
@@ -27,6 +27,26 @@ def test_an_alarm_that_was_there_comes_back(cloud: Cloud) -> None:
 
     alarms = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert [(alarm["AlarmName"], alarm["Threshold"]) for alarm in alarms] == [("fraud-detect-all-5xx", 7.0)]
+
+
+def test_an_alarm_that_was_there_wakes_whom_it_woke(cloud: Cloud) -> None:
+    """An alarm that is made anew has the limit of the command line, and the actions that somebody gave it."""
+    deploy.deploy(FULL, cloud.session)
+    updating(cloud)
+    cloudwatch = cloud.client("cloudwatch")
+    actions = {
+        "AlarmActions": [f"arn:aws:sns:{REGION}:{ACCOUNT}:page"],
+        "OKActions": [f"arn:aws:sns:{REGION}:{ACCOUNT}:calm"],
+        "InsufficientDataActions": [f"arn:aws:sns:{REGION}:{ACCOUNT}:look"],
+        "ActionsEnabled": False,
+    }
+    cloudwatch.put_metric_alarm(**dict(cloud.asked("PutMetricAlarm")) | {"AlarmName": "fraud-detect-all-5xx"} | actions)
+
+    deploy.deploy(later(PLAIN, rollout=Rollout(errors_above=9)), cloud.session)
+
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=["fraud-detect-all-5xx"])["MetricAlarms"]
+    assert (alarm["MetricName"], alarm["Threshold"]) == ("Invocation5XXErrors", 9)
+    assert {name: alarm[name] for name in actions} == actions
 
 
 def test_update_keeps_what_serves(cloud: Cloud) -> None:
