@@ -168,8 +168,9 @@ def _scale_updated(endpoint: Endpoint, session: boto3.Session) -> None:
         with journal.undone_on_failure():
             _make(endpoint_calls.scaling(endpoint), journal)
     except Problem as problem:
+        state = "only partly as it was" if journal.undos else "as it was"
         raise Problem(
-            f'endpoint "{endpoint.name}" serves {endpoint.config_name}, but its scaling is as it was: {problem.message}'
+            f'endpoint "{endpoint.name}" serves {endpoint.config_name}, but its scaling is {state}: {problem.message}'
         ) from problem
 
 

@@ -103,7 +103,8 @@ def scaling(endpoint: Endpoint) -> list[Call]:
             "PolicyType": "TargetTrackingScaling",
             "TargetTrackingScalingPolicyConfiguration": _aim(endpoint, wanted),
         }
-        calls.append(Call(service, "put_scaling_policy", policy | target | aim))
+        forget = Call(service, "delete_scaling_policy", policy | target)
+        calls.append(Call(service, "put_scaling_policy", policy | target | aim, forget))
     return calls
 
 

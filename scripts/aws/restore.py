@@ -25,6 +25,8 @@ READERS: dict[str, tuple[str, Callable[[Parameters], Parameters], str]] = {
         "ScalingPolicies",
     ),
 }
+# What tells one thing from another in a list.
+NAMES = ("AlarmName", "PolicyName", "ResourceId", "ScalableDimension")
 # What a person has set on an alarm that is made anew, and no option says: whom it wakes.
 KEPT = {
     "put_metric_alarm": (
@@ -40,7 +42,9 @@ def restoring(call: Call, session: boto3.Session) -> Call:
     """Return the call with what it keeps of what is there, and with an undo that restores it, where something is."""
     operation, arguments, name = READERS[call.operation]
     client = sessions.client(session, call.service)
-    found = getattr(client, operation)(**arguments(call.parameters))[name]
+    own = {key: call.parameters[key] for key in NAMES if key in call.parameters}
+    listed = getattr(client, operation)(**arguments(call.parameters))[name]
+    found = [told for told in listed if own.items() <= told.items()]
     if not found:
         return call
     model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[call.operation])

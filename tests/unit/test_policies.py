@@ -21,7 +21,7 @@ from aws.endpoint_shape import Capture, Endpoint, Placement, Rollout, Scaling, V
 from aws.sessions import Problem
 from aws.training_shape import Training
 from iam.render import MOST_CHARACTERS, POLICIES, main, render
-from tests.aws_world import ACCOUNT, BUCKET, IMAGE, MODEL_DATA, REGION, ROLE, Cloud, Request, run
+from tests.aws_world import ACCOUNT, BUCKET, IMAGE, MODEL_DATA, REGION, ROLE, Cloud, Request, refusal, run
 
 VALUES = {
     "PARTITION": "aws",
@@ -144,7 +144,12 @@ def deploy_everything(cloud: Cloud) -> None:
     cloud.answers["UpdateEndpoint"] = update
     deploy.deploy(replace(FULL, suffix="20261122-1200-abcd", is_update=True), session)
     failing = replace(FULL, name="fraud-detect-2", suffix="20261123-1200-abcd")
-    cloud.refuse("PutScalingPolicy", "ValidationException", "no")
+    failing = replace(failing, variants=[ONE, replace(ONE, name="b")])
+
+    def refuse(asked: Mapping[str, Any]) -> dict[str, Any] | None:
+        return refusal("ValidationException", "no") if asked["ResourceId"].endswith("/b") else None
+
+    cloud.answers["PutScalingPolicy"] = refuse
     with pytest.raises(Problem, match="no"):
         deploy.deploy(failing, session)
     own = ["--model-data", MODEL_DATA, "--image", IMAGE, "--role", ROLE]
@@ -162,7 +167,8 @@ def test_the_deployer_may_do_what_the_scripts_do(cloud: Cloud) -> None:
     assert run(teardown.main, "--yes", "--s3", f"s3://{BUCKET}/fraud-detect/").exit_code == 0
 
     assert denied(cloud, ["deployer"]) == set()
-    assert {"UpdateEndpoint", "DeregisterScalableTarget", "StopTransformJob", "DeleteAlarms"} <= set(cloud.changes())
+    ends = {"DeleteScalingPolicy", "DeregisterScalableTarget", "StopTransformJob", "DeleteAlarms"}
+    assert {"UpdateEndpoint", *ends} <= set(cloud.changes())
 
 
 def test_deleting_files_and_images_takes_more(cloud: Cloud) -> None:
