@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aws.calls import Call, unique
+from aws.calls import Call
 from aws.endpoint_shape import Asynchronous, Capture, Endpoint, Placement, Scaling, Serverless, Variant
 
 VARIANT_DIMENSION = "sagemaker:variant:DesiredInstanceCount"
@@ -42,7 +42,7 @@ def model_call(name: str, variant: Variant, placement: Placement, tags: Mapping[
 def making(endpoint: Endpoint) -> list[Call]:
     """Return the calls that make the models and the configuration, in order."""
     models = [
-        model_call(_model_name(endpoint, variant), variant, endpoint.placement, endpoint.tags)
+        model_call(endpoint.model_name(variant), variant, endpoint.placement, endpoint.tags)
         for variant in endpoint.containers
     ]
     return [*models, _config(endpoint)]
@@ -108,10 +108,6 @@ def scaling(endpoint: Endpoint) -> list[Call]:
     return calls
 
 
-def _model_name(endpoint: Endpoint, variant: Variant) -> str:
-    return unique(f"{endpoint.name}-{variant.name}", endpoint.suffix)
-
-
 def _config(endpoint: Endpoint) -> Call:
     name = endpoint.config_name
     parameters: dict[str, Any] = {
@@ -134,7 +130,7 @@ def _config(endpoint: Endpoint) -> Call:
 def _variant(endpoint: Endpoint, variant: Variant) -> dict[str, Any]:
     told = {
         "VariantName": variant.name,
-        "ModelName": _model_name(endpoint, variant),
+        "ModelName": endpoint.model_name(variant),
         "InitialVariantWeight": variant.weight,
     }
     if isinstance(endpoint.kind, Serverless):

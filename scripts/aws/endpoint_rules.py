@@ -1,7 +1,7 @@
 """What SageMaker refuses of an endpoint, known before anything is made."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from aws import checks
 from aws.endpoint_shape import Asynchronous, Endpoint, Serverless
@@ -33,6 +33,17 @@ def _names(endpoint: Endpoint) -> Iterator[str]:
         yield "no variant: give --model-data, or --variant NAME=s3://.../model.tar.gz"
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f'variant "{name}" is there twice'
+    models = {name: endpoint.model_name(variant) for name, variant in zip(names, endpoint.containers, strict=True)}
+    for model, alike in _alike(models).items():
+        yield f'variants {" and ".join(alike)} would both have model "{model}": rename one'
+
+
+def _alike(models: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the models that more than one variant would have, with those variants."""
+    named: dict[str, list[str]] = {}
+    for variant, model in models.items():
+        named.setdefault(model, []).append(variant)
+    return {model: variants for model, variants in named.items() if len(variants) > 1}
 
 
 def _serverless(endpoint: Endpoint) -> Iterator[str]:

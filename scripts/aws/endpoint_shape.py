@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aws.calls import unique
+from aws.calls import LONGEST_NAME, unique
+
+# A long endpoint's name keeps as much for a long variant's: policies in scripts/iam tell what is ours by its beginning.
+LEAST_BEGINNING = 20
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,18 @@ class Endpoint:
     def config_name(self) -> str:
         """Return the name of this run's endpoint configuration."""
         return unique(self.name, self.suffix)
+
+    def model_name(self, variant: Variant) -> str:
+        """Return the name of this run's model of a variant; what is too long for it is cut from the endpoint's first.
+
+        A variant that does not fit even so is cut too, and ends with its number.
+        """
+        part = variant.name
+        room = LONGEST_NAME - len(f"-{self.suffix}") - len("-") - min(len(self.name), LEAST_BEGINNING)
+        if len(part) > room:
+            number = f"-{self.containers.index(variant) + 1}"
+            part = part[: room - len(number)].rstrip("-") + number
+        return unique(self.name, f"{part}-{self.suffix}")
 
     @property
     def containers(self) -> list[Variant]:

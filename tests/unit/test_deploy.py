@@ -123,6 +123,26 @@ def test_variants_of_the_command_line(cloud: Cloud) -> None:
     assert old["ModelName"] != new["ModelName"]
 
 
+NAMES = [
+    pytest.param(["champion", "challenger"], id="short variants"),
+    pytest.param(["v" * 62 + "a", "v" * 62 + "b", "v" * 42, "v" * 21], id="long variants"),
+]
+
+
+@pytest.mark.parametrize("endpoint", ["f", "fraud-detect", "fraud-" + "n" * 37, "fraud-" + "n" * 57])
+@pytest.mark.parametrize("names", NAMES)
+def test_every_variant_has_a_model_of_its_own(endpoint: str, names: list[str]) -> None:
+    """However long the names are, each variant's model has one of its own that begins as the endpoint's does."""
+    long = replace(PLAIN, name=endpoint, variants=[replace(ONE, name=name) for name in names])
+
+    deploy.plan(long)
+
+    models = [long.model_name(variant) for variant in long.variants]
+    assert len(set(models)) == len(names)
+    assert all(len(model) <= 63 and model.startswith(endpoint[:20]) for model in models)
+    assert all(f"-{name}-" in model for name, model in zip(names, models, strict=True) if len(name) < 24)
+
+
 def test_a_failed_endpoint_is_undone(cloud: Cloud) -> None:
     """Where the endpoint fails, AWS's reason is told and everything that the run made is gone."""
     becomes(cloud, "Creating", "Failed", reason="The primary container did not pass the ping health check.")
@@ -159,84 +179,3 @@ def test_what_cannot_be_undone_is_told(cloud: Cloud) -> None:
         deploy.deploy(PLAIN, cloud.session)
 
     assert len(cloud.names()["configs"]) == len(cloud.names()["models"]) == 1
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        pytest.param(["--endpoint", "fraud_1"], 'name "fraud_1": letters, digits and hyphens', id="name"),
-        pytest.param(["--serverless", "3000"], "--serverless 3000: 1024, 2048", id="memory"),
-        pytest.param(
-            ["--serverless", "2048", "--capture", f"s3://{BUCKET}/c", "--scale", "1:2", "--network-isolation"],
-            "a serverless endpoint has no --network-isolation, --capture, --scale",
-            id="serverless lacks it",
-        ),
-        pytest.param(["--subnet", "subnet-1"], "both --subnet and --security-group", id="half a network"),
-        pytest.param(["--scale", "4:1"], "--scale 4:1: from 1 on, the lower number first", id="scale"),
-        pytest.param(["--scale", "0:1"], "--scale 0:1: from 1 on", id="scale to none"),
-        pytest.param(["--traffic", "canary"], "2 instances for all", id="canary of one"),
-        pytest.param(["--traffic", "linear", "--step", "60"], "--step 60: 10 to 50 per cent", id="step"),
-        pytest.param(["--image", "xgboost:latest"], 'image "xgboost:latest" is not in ECR', id="image"),
-        pytest.param(["--role", "fraud"], 'role "fraud" is not the ARN of a role', id="role"),
-        pytest.param(["--model-data", "model.tar.gz"], '"model.tar.gz" is not an S3 URI', id="model"),
-        pytest.param(["--shadow", f"all={MODEL_DATA}"], 'variant "all" is there twice', id="shadow of itself"),
-        pytest.param(["--no-wait", "--scale", "1:2"], "--scale takes --wait", id="scale unseen"),
-    ],
-)
-def test_what_aws_would_refuse_is_said_first(cloud: Cloud, options: list[str], said: str) -> None:
-    """What SageMaker would refuse is told in one line before anything is made."""
-    done = run(main, *OPTIONS, *options)
-
-    assert done.exit_code == 1, done.output
-    assert said in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert cloud.requests == []
-
-
-@pytest.mark.parametrize(
-    ("is_there", "options", "said"),
-    [
-        pytest.param(True, [], '"fraud-detect" exists already (InService): pass --update', id="taken"),
-        pytest.param(
-            False, ["--update"], '"fraud-detect" does not exist in eu-west-1: leave out --update', id="absent"
-        ),
-        pytest.param(
-            True,
-            ["--update", "--traffic", "canary", "--variant", f"b={MODEL_DATA},instances=2"],
-            "needs the variants that serve now, all; these are b",
-            id="other variants",
-        ),
-    ],
-)
-def test_name(cloud: Cloud, is_there: bool, options: list[str], said: str) -> None:
-    """A name that is taken, or is not there to be updated, is told before anything is made."""
-    if is_there:
-        deploy.deploy(PLAIN, cloud.session)
-    cloud.requests.clear()
-    given = OPTIONS[:-2] if "--variant" in options else OPTIONS
-
-    done = run(main, *given, *options)
-
-    assert done.exit_code == 1
-    assert said in done.stderr
-    assert cloud.changes() == []
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        pytest.param(["--variant", f"b={MODEL_DATA}"], id="two ways"),
-        pytest.param(["--scale", "many"], id="no range"),
-        pytest.param(["--env", "A-B=1"], id="no variable"),
-        pytest.param(["--tag", "alone"], id="no pair"),
-        pytest.param(["--serverless", "2048", "--async-output", f"s3://{BUCKET}/o"], id="two kinds"),
-        pytest.param(["--shadow", f"s={MODEL_DATA},weihgt=1"], id="unknown size"),
-    ],
-)
-def test_usage(cloud: Cloud, options: list[str]) -> None:
-    """What the command line cannot mean ends it with code 2 and a line on what it takes."""
-    done = run(main, *OPTIONS, *options)
-
-    assert done.exit_code == 2
-    assert "Error: " in done.stderr
-    assert cloud.requests == []

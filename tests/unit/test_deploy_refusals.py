@@ -1,0 +1,94 @@
+"""What `deploy.py` refuses before it makes anything."""
+
+import pytest
+
+import deploy
+from deploy import main
+from tests.aws_world import BUCKET, MODEL_DATA, Cloud, run
+from tests.endpoints import OPTIONS, PLAIN
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(["--endpoint", "fraud_1"], 'name "fraud_1": letters, digits and hyphens', id="name"),
+        pytest.param(["--serverless", "3000"], "--serverless 3000: 1024, 2048", id="memory"),
+        pytest.param(
+            ["--serverless", "2048", "--capture", f"s3://{BUCKET}/c", "--scale", "1:2", "--network-isolation"],
+            "a serverless endpoint has no --network-isolation, --capture, --scale",
+            id="serverless lacks it",
+        ),
+        pytest.param(["--subnet", "subnet-1"], "both --subnet and --security-group", id="half a network"),
+        pytest.param(["--scale", "4:1"], "--scale 4:1: from 1 on, the lower number first", id="scale"),
+        pytest.param(["--scale", "0:1"], "--scale 0:1: from 1 on", id="scale to none"),
+        pytest.param(["--traffic", "canary"], "2 instances for all", id="canary of one"),
+        pytest.param(["--traffic", "linear", "--step", "60"], "--step 60: 10 to 50 per cent", id="step"),
+        pytest.param(["--image", "xgboost:latest"], 'image "xgboost:latest" is not in ECR', id="image"),
+        pytest.param(["--role", "fraud"], 'role "fraud" is not the ARN of a role', id="role"),
+        pytest.param(["--model-data", "model.tar.gz"], '"model.tar.gz" is not an S3 URI', id="model"),
+        pytest.param(["--shadow", f"all={MODEL_DATA}"], 'variant "all" is there twice', id="shadow of itself"),
+        pytest.param(
+            ["--shadow", f"a-all={MODEL_DATA}", "--endpoint", f"{'n' * 38}-a-{'n' * 20}"],
+            'variants all and a-all would both have model "',
+            id="shadow that is called alike",
+        ),
+        pytest.param(["--no-wait", "--scale", "1:2"], "--scale takes --wait", id="scale unseen"),
+    ],
+)
+def test_what_aws_would_refuse_is_said_first(cloud: Cloud, options: list[str], said: str) -> None:
+    """What SageMaker would refuse is told in one line before anything is made."""
+    done = run(main, *OPTIONS, *options)
+
+    assert done.exit_code == 1, done.output
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert cloud.requests == []
+
+
+@pytest.mark.parametrize(
+    ("is_there", "options", "said"),
+    [
+        pytest.param(True, [], '"fraud-detect" exists already (InService): pass --update', id="taken"),
+        pytest.param(
+            False, ["--update"], '"fraud-detect" does not exist in eu-west-1: leave out --update', id="absent"
+        ),
+        pytest.param(
+            True,
+            ["--update", "--traffic", "canary", "--variant", f"b={MODEL_DATA},instances=2"],
+            "needs the variants that serve now, all; these are b",
+            id="other variants",
+        ),
+    ],
+)
+def test_name(cloud: Cloud, is_there: bool, options: list[str], said: str) -> None:
+    """A name that is taken, or is not there to be updated, is told before anything is made."""
+    if is_there:
+        deploy.deploy(PLAIN, cloud.session)
+    cloud.requests.clear()
+    given = OPTIONS[:-2] if "--variant" in options else OPTIONS
+
+    done = run(main, *given, *options)
+
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert cloud.changes() == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(["--variant", f"b={MODEL_DATA}"], id="two ways"),
+        pytest.param(["--scale", "many"], id="no range"),
+        pytest.param(["--env", "A-B=1"], id="no variable"),
+        pytest.param(["--tag", "alone"], id="no pair"),
+        pytest.param(["--serverless", "2048", "--async-output", f"s3://{BUCKET}/o"], id="two kinds"),
+        pytest.param(["--shadow", f"s={MODEL_DATA},weihgt=1"], id="unknown size"),
+    ],
+)
+def test_usage(cloud: Cloud, options: list[str]) -> None:
+    """What the command line cannot mean ends it with code 2 and a line on what it takes."""
+    done = run(main, *OPTIONS, *options)
+
+    assert done.exit_code == 2
+    assert "Error: " in done.stderr
+    assert cloud.requests == []
