@@ -4,10 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws.calls import Call
-from aws.endpoint_shape import Asynchronous, Capture, Endpoint, Placement, Scaling, Serverless, Variant
+from aws.endpoint_shape import (
+    TERMINATION_WAIT_SECONDS,
+    Asynchronous,
+    Capture,
+    Endpoint,
+    Placement,
+    Scaling,
+    Serverless,
+    Variant,
+)
 
 VARIANT_DIMENSION = "sagemaker:variant:DesiredInstanceCount"
-TERMINATION_WAIT_SECONDS = 120
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
@@ -169,16 +177,13 @@ def _deployment(endpoint: Endpoint) -> dict[str, Any]:
         "WaitIntervalInSeconds": rollout.wait_seconds,
     }
     step = {"Type": "CAPACITY_PERCENT", "Value": rollout.step_percent}
-    steps = {"all-at-once": 1, "canary": 2, "linear": -(-100 // rollout.step_percent)}[rollout.traffic]
     if rollout.traffic != "all-at-once":
         routing["CanarySize" if rollout.traffic == "canary" else "LinearStepSize"] = step
-    # Half an hour for the new instances to start, and what the steps take.
-    longest = min(28_800, 1800 + steps * rollout.wait_seconds + TERMINATION_WAIT_SECONDS)
     told: dict[str, Any] = {
         "BlueGreenUpdatePolicy": {
             "TrafficRoutingConfiguration": routing,
             "TerminationWaitInSeconds": TERMINATION_WAIT_SECONDS,
-            "MaximumExecutionTimeoutInSeconds": longest,
+            "MaximumExecutionTimeoutInSeconds": rollout.longest_seconds,
         }
     }
     if names := [*rollout.alarms, *(call.parameters["AlarmName"] for call in alarms(endpoint))]:

@@ -1,15 +1,17 @@
 """What SageMaker refuses of an endpoint, known before anything is made."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 
 from aws import checks
-from aws.endpoint_shape import Asynchronous, Endpoint, Serverless
+from aws.endpoint_shape import START_SECONDS, TERMINATION_WAIT_SECONDS, Asynchronous, Endpoint, Rollout, Serverless
 from aws.sessions import Problem
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 LONGEST_ENDPOINT_NAME = 63
 MOST_ALARMS = 10
+LONGEST_UPDATE_SECONDS = 28_800
 ENVIRONMENT_ENTRIES = 100
 
 
@@ -44,6 +46,14 @@ def _alike(models: Mapping[str, str]) -> dict[str, list[str]]:
     for variant, model in models.items():
         named.setdefault(model, []).append(variant)
     return {model: variants for model, variants in named.items() if len(variants) > 1}
+
+
+def _sizes(endpoint: Endpoint) -> Iterator[str]:
+    for variant in endpoint.containers:
+        if not 0 <= variant.weight < math.inf:
+            yield f'variant "{variant.name}": weight={variant.weight:g}: a number from 0 on'
+        if variant.instances < 1:
+            yield f'variant "{variant.name}": instances={variant.instances}: 1 or more'
 
 
 def _serverless(endpoint: Endpoint) -> Iterator[str]:
@@ -94,7 +104,7 @@ def _scaling(endpoint: Endpoint) -> Iterator[str]:
     lowest = 0 if isinstance(endpoint.kind, Asynchronous) else 1
     if not lowest <= wanted.least <= wanted.most:
         yield f"--scale {wanted.least}:{wanted.most}: from {lowest} on, the lower number first"
-    if wanted.target <= 0:
+    if not 0 < wanted.target < math.inf:
         yield f"--scale-target {wanted.target}: more than 0"
 
 
@@ -108,13 +118,25 @@ def _rollout(endpoint: Endpoint) -> Iterator[str]:
     least = {"canary": 1, "linear": 10}[rollout.traffic]
     if not least <= rollout.step_percent <= 50:
         yield f"--step {rollout.step_percent}: {least} to 50 per cent for --traffic {rollout.traffic}"
+    elif rollout.longest_seconds > LONGEST_UPDATE_SECONDS:
+        yield _too_long(rollout)
     if alone := [variant.name for variant in endpoint.variants if variant.instances < 2]:
         yield f"--traffic {rollout.traffic} moves at most half of a fleet at once: 2 instances for {', '.join(alone)}"
     if not endpoint.is_update:
         yield f"--traffic {rollout.traffic} is for an --update: a new endpoint has no traffic to move"
 
 
+def _too_long(rollout: Rollout) -> str:
+    around = START_SECONDS + TERMINATION_WAIT_SECONDS
+    asked = f"--traffic {rollout.traffic} --step {rollout.step_percent} --bake {rollout.wait_seconds}"
+    return (
+        f"{asked}: {rollout.steps} times {rollout.wait_seconds} s, and {around} s to start and end instances, are "
+        f"{rollout.longest_seconds} s, and AWS ends an update after {LONGEST_UPDATE_SECONDS}: "
+        f"--bake {(LONGEST_UPDATE_SECONDS - around) // rollout.steps} at most, or a larger --step"
+    )
+
+
 RULES: tuple[Callable[[Endpoint], Iterator[str]], ...] = (
-    *(_names, _serverless, _asynchronous, _shadow),
+    *(_names, _sizes, _serverless, _asynchronous, _shadow),
     *(_placement, _scaling, _rollout),
 )

@@ -7,6 +7,9 @@ from aws.calls import LONGEST_NAME, unique
 
 # A long endpoint's name keeps as much for a long variant's: policies in scripts/iam tell what is ours by its beginning.
 LEAST_BEGINNING = 20
+# What new instances have to start, and old ones to answer what they have begun.
+START_SECONDS = 1800
+TERMINATION_WAIT_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,18 @@ class Rollout:
     alarms: Sequence[str] = ()
     errors_above: int | None = None
     latency_ms_above: int | None = None
+
+    @property
+    def steps(self) -> int:
+        """Return how often traffic moves, with a wait after each time."""
+        if self.traffic == "linear":
+            return -(-100 // self.step_percent)
+        return 2 if self.traffic == "canary" else 1
+
+    @property
+    def longest_seconds(self) -> int:
+        """Return the time after which AWS may give an update up."""
+        return START_SECONDS + self.steps * self.wait_seconds + TERMINATION_WAIT_SECONDS
 
 
 @dataclass(frozen=True)

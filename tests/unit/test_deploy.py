@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 import deploy
-from aws.endpoint_shape import Asynchronous, Capture, Endpoint, Placement, Scaling, Serverless
+from aws.endpoint_shape import Asynchronous, Capture, Endpoint, Placement, Rollout, Scaling, Serverless
 from aws.sessions import Problem
 from deploy import main
 from tests.aws_world import (
@@ -93,7 +93,9 @@ SHAPES = [
     ),
     pytest.param(later(FULL, rollout=replace(GUARDED, traffic="canary", alarms=["mine"])), id="canary"),
     pytest.param(later(FULL, rollout=replace(GUARDED, traffic="linear", step_percent=25)), id="linear"),
+    pytest.param(later(FULL, rollout=Rollout("linear", 10, 2688)), id="linear, for as long as AWS lets it"),
     pytest.param(later(FULL), id="all at once"),
+    pytest.param(later(FULL, rollout=Rollout(step_percent=0)), id="all at once, whatever a step were"),
     pytest.param(replace(PLAIN, name="n" * 63, variants=[replace(ONE, name="v" * 63)]), id="long names"),
 ]
 

@@ -23,6 +23,18 @@ from tests.endpoints import OPTIONS, PLAIN
         pytest.param(["--scale", "0:1"], "--scale 0:1: from 1 on", id="scale to none"),
         pytest.param(["--traffic", "canary"], "2 instances for all", id="canary of one"),
         pytest.param(["--traffic", "linear", "--step", "60"], "--step 60: 10 to 50 per cent", id="step"),
+        pytest.param(["--scale", "1:4", "--scale-target", "nan"], "--scale-target nan: more than 0", id="target"),
+        pytest.param(["--shadow", f"b={MODEL_DATA},weight=-1"], 'variant "b": weight=-1: a number from 0', id="less"),
+        pytest.param(["--shadow", f"b={MODEL_DATA},weight=nan"], 'variant "b": weight=nan: a number from 0', id="nan"),
+        pytest.param(["--shadow", f"b={MODEL_DATA},weight=inf"], 'variant "b": weight=inf: a number from 0', id="all"),
+        pytest.param(["--shadow", f"b={MODEL_DATA},instances=0"], 'variant "b": instances=0: 1 or more', id="none"),
+        pytest.param(
+            ["--update", "--instances", "2", "--traffic", "linear", "--step", "10", "--bake", "3600"],
+            "--traffic linear --step 10 --bake 3600: 10 times 3600 s, and 1920 s to start and end instances, "
+            "are 37920 s, and AWS ends an update after 28800: --bake 2688 at most, or a larger --step",
+            id="longer than an update may take",
+        ),
+        pytest.param(["--traffic", "linear", "--step", "0"], "--step 0: 10 to 50 per cent", id="no step"),
         pytest.param(["--image", "xgboost:latest"], 'image "xgboost:latest" is not in ECR', id="image"),
         pytest.param(["--role", "fraud"], 'role "fraud" is not the ARN of a role', id="role"),
         pytest.param(["--model-data", "model.tar.gz"], '"model.tar.gz" is not an S3 URI', id="model"),
