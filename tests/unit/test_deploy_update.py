@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -136,6 +137,24 @@ def test_ctrl_c(cloud: Cloud, is_update: bool) -> None:
     assert done.stderr.splitlines()[-1] == "stopped"
     assert ("goes on in AWS" in done.stderr) == is_update
     assert (cloud.names() == NOTHING) == (not is_update)
+
+
+def test_ctrl_c_names_an_endpoint_in_the_making(cloud: Cloud) -> None:
+    """Where AWS deletes no endpoint in the making, Ctrl-C deletes nothing under it, and names all that stays."""
+
+    def interrupt(asked: Mapping[str, Any]) -> None:
+        if any(asked.operation == "CreateEndpoint" for asked in cloud.requests):
+            raise KeyboardInterrupt
+
+    cloud.answers["DescribeEndpoint"] = interrupt
+    cloud.refuse("DeleteEndpoint", "ValidationException", "Cannot delete in-progress endpoint arn:x")
+    done = run(main, *OPTIONS)
+
+    assert done.exit_code == 130
+    assert "not undone: delete_endpoint fraud-detect: Cannot delete in-progress endpoint" in done.stderr
+    stays = r"stopped; still there, and not done: delete_endpoint \S+, delete_endpoint_config \S+, delete_model \S+\n"
+    assert re.search(stays, done.stderr)
+    assert all(len(cloud.names()[kind]) == 1 for kind in ("endpoints", "configs", "models"))
 
 
 @pytest.mark.parametrize("silence", [True, False], ids=["no answer", "5xx"])
