@@ -81,6 +81,4 @@ def test_files() -> None:
     """Every file that the page links to is there."""
     links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", PAGE) if not link.startswith("http")}
 
-    # Renamed with this page; the old name stands until then.
-    there = {link for link in links if (ROOT / "docs" / link).exists()} | {"06-hyperparameters.md"}
-    assert links <= there
+    assert {link for link in links if not (ROOT / "docs" / link).exists()} == set()
