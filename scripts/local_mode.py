@@ -18,7 +18,6 @@ from local_docker import LocalModeError, Place, check, heard, place
 
 NOBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing", "region_name": "eu-west-1"}
 ROLE = "arn:aws:iam::123456789012:role/nobody"
-NO_TELEMETRY = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
 SECONDS = 60
 MAX_PAYLOAD_MB = 6
 
@@ -171,7 +170,9 @@ def _session(work: Place) -> Any:
     import boto3  # noqa: PLC0415
     from sagemaker.core.local.local_session import LocalSession  # noqa: PLC0415
 
-    session = LocalSession(boto_session=boto3.Session(**NOBODY), sagemaker_config=NO_TELEMETRY)
+    from aws.training_start import SDK_SETTINGS  # noqa: PLC0415 - it takes boto3
+
+    session = LocalSession(boto_session=boto3.Session(**NOBODY), sagemaker_config=SDK_SETTINGS)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = int(listener.getsockname()[1])
