@@ -118,6 +118,27 @@ def test_within_noise() -> None:
     assert "Its lead over every other pair is beyond noise" in text(render(beyond))
 
 
+def test_leads_that_nobody_measured() -> None:
+    """A page says nothing of the winner's lead until it is known over every pair that reaches its interval."""
+    progress = make_progress(("a", "b", "c"), ("none",))
+    _, one, other = progress.plan.pairs
+    progress.gains[one] = Figure(0.01, -0.02, 0.04)
+    progress.unweighable[other] = "no such file"
+    part = document(progress)
+    progress.gains[other] = Figure(0.02, 0.01, 0.04)
+    whole = document(progress)
+
+    assert (part["is_complete"], whole["is_complete"]) == (False, True)
+    assert part["unweighed"] == [{"learner": "c", "resampling": "none", "reason": "no such file"}]
+    assert [pair["is_within_noise"] for pair in part["pairs"]] == [False, True, None]
+    assert part["winner"]["within_noise"] is part["winner"]["cheaper"] is None
+    assert "is not known yet for 1 pair, which may be within noise" in text(render(part))
+    for claim in ("is within noise of it", "is beyond noise:", "are missing"):
+        assert claim not in text(render(part))
+    assert "1 other is within noise of it" in text(render(whole))
+    assert "not known yet" not in text(render(whole))
+
+
 def test_incomplete() -> None:
     """A page over a part of the pairs says so, and how many are missing."""
     progress = make_progress(("a",), ("none", "smote"))
@@ -126,7 +147,7 @@ def test_incomplete() -> None:
     shown = document(progress)
 
     assert shown["unfinished"] == [{"learner": "a", "resampling": "smote", "folds_done": 2}]
-    assert "1 of 2 pairs are missing; the same command with --resume goes on" in text(render(shown))
+    assert "1 of 2 pairs are missing. The same command with --resume goes on" in text(render(shown))
 
 
 def test_files(tmp_path: Path) -> None:

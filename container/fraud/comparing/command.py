@@ -4,6 +4,7 @@ import logging
 import signal
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from fraud.errors import FraudError, PlatformError, SettingError, StoppedError
 
 if TYPE_CHECKING:
     from fraud.comparing.comparison import Stop
-    from fraud.comparing.plan import Plan
+    from fraud.comparing.plan import Pair, Plan
 
 # A shell says that a program ended by signal n has exit code 128 + n.
 SIGNAL_EXIT_CODE = 128
@@ -115,7 +116,16 @@ def _run(stop: "Stop", options: dict[str, Any]) -> int:
         return SIGNAL_EXIT_CODE + stop.cause
     if not progress.summaries:
         raise PlatformError(f"every pair was refused; {out / 'compare.html'} says why")
+    if progress.unweighable:
+        raise PlatformError(_unfinished("the winner's lead is unknown over", progress.unweighable))
     return 0
+
+
+def _unfinished(what: str, problems: "Mapping[Pair, str]") -> str:
+    """Say in one line which pairs lack something, by the reason."""
+    reasons = dict.fromkeys(problems.values())
+    parts = [f"{', '.join(pair.name for pair in problems if problems[pair] == why)} ({why})" for why in reasons]
+    return f"{what} {'; '.join(parts)}; --resume tries again"
 
 
 def _plan(options: dict[str, Any]) -> "Plan":

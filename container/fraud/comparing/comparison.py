@@ -153,16 +153,19 @@ def _weigh(line: Line, progress: Progress, stop: Stop) -> None:
     """Learn by how much the winner leads those pairs that reach its interval."""
     if stop.is_requested or not progress.summaries:
         return
-    winner, *others = progress.ranking()
-    low = progress.summaries[winner]["figures"]["average_precision"]["low"]
-    near = [pair for pair in others if progress.average_precision(pair) >= low]
-    for pair in near:
-        if line.bench.store.gain(winner, pair) is None:
+    winner, store = progress.ranking()[0], line.bench.store
+    for pair in progress.near():
+        if gain := store.gain(winner, pair):
+            progress.gains[pair] = gain
+        else:
             line.ask(work.weigh, winner, pair)
     while line.asked and not stop.is_requested:
-        line.heed()
-    found = {pair: line.bench.store.gain(winner, pair) for pair in near}
-    progress.gains = {pair: gain for pair, gain in found.items() if gain is not None}
+        for _, (_, pair), problem in line.heed():
+            gain = None if problem else store.gain(winner, pair)
+            if gain:
+                progress.gains[pair] = gain
+            else:
+                progress.unweighable[pair] = problem or "the file of it is gone from the directory"
 
 
 def _summary(store: Store, pair: Pair) -> dict[str, Any]:

@@ -14,12 +14,16 @@ type Fold = tuple[Pair, int]
 
 @dataclass
 class Progress:
-    """What is known so far; `running` are the folds that workers have in hand."""
+    """What is known so far; `running` are the folds that workers have in hand.
+
+    `gains` are those of the winner over pairs that reach its interval; `unweighable` says why one of these is unknown.
+    """
 
     plan: Plan
     outcomes: dict[Fold, Outcome] = field(default_factory=dict)
     summaries: dict[Pair, dict[str, Any]] = field(default_factory=dict)
     gains: dict[Pair, Figure] = field(default_factory=dict)
+    unweighable: dict[Pair, str] = field(default_factory=dict)
     running: set[Fold] = field(default_factory=set)
 
     @classmethod
@@ -51,7 +55,12 @@ class Progress:
 
     @property
     def is_complete(self) -> bool:
-        return all(map(self.is_over, self.plan.pairs))
+        return all(map(self.is_over, self.plan.pairs)) and not self.unweighed
+
+    @property
+    def unweighed(self) -> list[Pair]:
+        """Return the pairs that may be within noise of the winner, as nobody has measured its lead over them."""
+        return [pair for pair in self.near() if pair not in self.gains]
 
     @property
     def folds_done(self) -> int:
@@ -62,6 +71,14 @@ class Progress:
     def ranking(self) -> list[Pair]:
         """Return the pairs that are measured, the highest average precision first."""
         return sorted(self.summaries, key=lambda pair: (-self.average_precision(pair), self.plan.pairs.index(pair)))
+
+    def near(self) -> list[Pair]:
+        """Return the pairs whose average precision reaches the interval of the winner."""
+        if not self.summaries:
+            return []
+        winner, *others = self.ranking()
+        low = self.summaries[winner]["figures"]["average_precision"]["low"]
+        return [pair for pair in others if self.average_precision(pair) >= low]
 
     def average_precision(self, pair: Pair) -> float:
         return float(self.summaries[pair]["figures"]["average_precision"]["value"])

@@ -30,7 +30,7 @@ def describe(
     progress: Progress, channel: Channel, parts: Parts, stated: Mapping[str, Any], notes: Sequence[str]
 ) -> dict[str, Any]:
     """Return the comparison as plain values."""
-    ranking, pairs = progress.ranking(), progress.plan.pairs
+    ranking, pairs, unweighed = progress.ranking(), progress.plan.pairs, progress.unweighed
     tested = channel.rows.y[(parts == TESTS).any(axis=0)]
     return {
         "is_complete": progress.is_complete,
@@ -43,6 +43,9 @@ def describe(
         "refused": [{**_named(pair), "reason": why} for pair in pairs if (why := progress.refusal(pair))],
         "unfinished": [
             {**_named(pair), "folds_done": len(progress.of_pair(pair))} for pair in pairs if not progress.is_over(pair)
+        ],
+        "unweighed": [
+            {**_named(pair), "reason": progress.unweighable.get(pair, "")} for pair in ranking if pair in unweighed
         ],
         "settings": dict(stated),
     }
@@ -70,17 +73,16 @@ def best_candidate(outcomes: Sequence[Outcome]) -> int:
 def _winner(progress: Progress, ranking: Sequence[Pair]) -> dict[str, Any]:
     """Describe the pair with the highest average precision, and the cheapest of those within noise of it.
 
-    A pair that makes the same scores, or takes about the same time, is not worth a word.
+    Until all is known nothing is said of the others. A pair that makes the same scores, or takes about the same
+    time, is not worth a word.
     """
     winner = ranking[0]
     same = [pair for pair, gain in progress.gains.items() if _is_nothing(gain)]
     near = [pair for pair, gain in progress.gains.items() if gain.low <= 0 and pair not in same]
-    described = {
-        **_named(winner),
-        "hyperparameters": _hyperparameters(progress, winner),
-        "within_noise": len(near),
-        "same_scores": len(same),
-    }
+    described: dict[str, Any] = {**_named(winner), "hyperparameters": _hyperparameters(progress, winner)}
+    if not progress.is_complete:
+        return {**described, "within_noise": None, "same_scores": None, "cheaper": None}
+    described |= {"within_noise": len(near), "same_scores": len(same)}
     cheaper = min(near, key=progress.seconds, default=winner)
     if progress.seconds(cheaper) > MUCH_LESS * progress.seconds(winner):
         return {**described, "cheaper": None}
@@ -105,6 +107,7 @@ def _hyperparameters(progress: Progress, pair: Pair) -> dict[str, str]:
 def _entry(progress: Progress, pair: Pair) -> dict[str, Any]:
     outcomes = progress.of_pair(pair)
     gain = progress.gains.get(pair)
+    is_known = pair not in progress.unweighed
     return {
         **_named(pair),
         **progress.summaries[pair],
@@ -112,8 +115,8 @@ def _entry(progress: Progress, pair: Pair) -> dict[str, Any]:
         "search_seconds": sum(outcome.search_seconds for outcome in outcomes),
         "hyperparameters": _hyperparameters(progress, pair),
         "behind": gain and asdict(gain),
-        "is_within_noise": gain is not None and gain.low <= 0,
-        "has_same_scores": gain is not None and _is_nothing(gain),
+        "is_within_noise": gain is not None and gain.low <= 0 if is_known else None,
+        "has_same_scores": gain is not None and _is_nothing(gain) if is_known else None,
         "folds": [_fold(progress, pair, outcome) for outcome in outcomes],
     }
 

@@ -1,0 +1,80 @@
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fraud.comparing import comparison, work
+from fraud.comparing.command import main
+from fraud.comparing.plan import Pair
+from fraud.comparing.work import Bench
+from tests.comparisons import in_process
+from tests.conftest import table
+
+
+@pytest.fixture(autouse=True)
+def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this process do what workers do, and put the handlers back that a command sets."""
+    monkeypatch.setattr(comparison, "working", in_process)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.csv"
+    path.write_text(table(200))
+    return path
+
+
+def run(data: Path, *options: str) -> Result:
+    told = ["--learners", "decision-tree,k-neighbors", "--resamplers", "none", "--folds", "2", "--jobs", "1"]
+    return CliRunner().invoke(main, [str(data), *told, "--out", str(data.parent / "out"), *options])
+
+
+def found(data: Path) -> Any:
+    return json.loads((data.parent / "out/compare.json").read_text())
+
+
+def interrupt(_bench: Bench, _winner: Pair, _other: Pair) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def fail(_bench: Bench, _winner: Pair, _other: Pair) -> None:
+    raise ValueError("4111")
+
+
+@pytest.mark.parametrize(
+    ("weigh", "code", "words"),
+    [
+        pytest.param(interrupt, 130, "SIGINT: 4 of 4 folds are done", id="Ctrl-C"),
+        pytest.param(
+            fail, 1, "Error: the winner's lead is unknown over .* none .an error inside, ValueError", id="bug"
+        ),
+    ],
+)
+def test_leads_that_nobody_measured(
+    data: Path, monkeypatch: pytest.MonkeyPatch, weigh: Any, code: int, words: str
+) -> None:
+    """Where the leads are not known the comparison is not complete, says so, and --resume measures them."""
+    with monkeypatch.context() as patched:
+        patched.setattr(work, "weigh", weigh)
+        stopped = run(data)
+    part = found(data)
+    resumed = run(data, "--resume")
+
+    assert stopped.exit_code == code
+    assert re.search(words, stopped.stderr.splitlines()[-1])
+    assert "What is done in" in stopped.stdout
+    assert not part["is_complete"]
+    assert len(part["unweighed"]) == 1
+    assert (resumed.exit_code, resumed.stderr) == (0, "")
+    assert found(data)["is_complete"]
+    assert found(data)["pairs"][1]["behind"] is not None
