@@ -13,6 +13,7 @@ from fraud.comparing import comparison, work
 from fraud.comparing.command import main
 from fraud.comparing.plan import Pair
 from fraud.comparing.work import Bench
+from fraud.model.estimators import KNeighbors
 from tests.comparisons import in_process
 from tests.conftest import table
 
@@ -78,3 +79,50 @@ def test_leads_that_nobody_measured(
     assert (resumed.exit_code, resumed.stderr) == (0, "")
     assert found(data)["is_complete"]
     assert found(data)["pairs"][1]["behind"] is not None
+
+
+def test_a_pair_that_fails(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nothing foresaw in a pair is no refusal: the others are compared, it ends with 1, and --resume tries again.
+
+    Nothing of it is on disk.
+    """
+
+    def break_down(*_: object) -> None:
+        raise ValueError("4111")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KNeighbors, "fit", break_down)
+        failed = run(data)
+    part = found(data)
+    kept = {path.parent.name for path in data.parent.glob("out/folds/*/*.json")}
+    resumed = run(data, "--resume")
+
+    why = r"an error inside, ValueError at test_comparing_comparison.py:\d+"
+    last = failed.stderr.splitlines()[-1]
+    assert failed.exit_code == 1
+    assert re.fullmatch(rf"Error: 1 of 2 pairs failed: k-neighbors none \({why}\); --resume tries again", last)
+    assert "4111" not in last
+    assert "Complete" not in failed.stdout
+    assert re.search(rf"k-neighbors, none: failed: {why}", failed.stdout)
+    assert [pair["learner"] for pair in part["pairs"]] == ["decision-tree"]
+    assert [pair["learner"] for pair in part["failed"]] == ["k-neighbors"]
+    assert (part["refused"], part["is_complete"]) == ([], False)
+    assert kept == {"decision-tree_none"}
+    assert (resumed.exit_code, found(data)["failed"], found(data)["is_complete"]) == (0, [], True)
+
+
+def test_a_pair_that_cannot_be_summed_up(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does an error in the figures of one pair lose the others."""
+    summarise = work.summarise
+
+    def break_down(bench: Bench, pair: Pair) -> None:
+        if pair.learner == "k-neighbors":
+            raise ValueError
+        summarise(bench, pair)
+
+    monkeypatch.setattr(work, "summarise", break_down)
+    failed = run(data)
+
+    assert failed.exit_code == 1
+    assert "1 of 2 pairs failed: k-neighbors none (an error inside, ValueError" in failed.stderr
+    assert [pair["learner"] for pair in found(data)["pairs"]] == ["decision-tree"]

@@ -1,3 +1,4 @@
+import csv
 import io
 import json
 from dataclasses import replace
@@ -137,6 +138,29 @@ def test_leads_that_nobody_measured() -> None:
         assert claim not in text(render(part))
     assert "1 other is within noise of it" in text(render(whole))
     assert "not known yet" not in text(render(whole))
+
+
+def test_failed(tmp_path: Path) -> None:
+    """What nothing foresaw stands apart from what was refused, in the page, the table and the JSON."""
+    progress = make_progress(("a",), ("none", "smote", "adasyn"))
+    _, refused, failed = progress.plan.pairs
+    del progress.summaries[refused], progress.summaries[failed], progress.outcomes[failed, 2]
+    progress.outcomes[refused, 0] = Outcome(refused="too few")
+    progress.failures[failed] = "a bug"
+    shown = document(progress)
+    write(tmp_path, shown)
+    page = text(render(shown))
+
+    assert shown["refused"] == [{"learner": "a", "resampling": "smote", "reason": "too few"}]
+    assert shown["failed"] == [{"learner": "a", "resampling": "adasyn", "reason": "a bug"}]
+    assert (shown["unfinished"], shown["is_complete"]) == ([], False)
+    assert "1 pair failed, for the reason below." in page
+    assert page.index("Refused") < page.index("too few") < page.index("Failed Nothing foresaw this") < page.index("bug")
+    lines = list(csv.DictReader((tmp_path / "compare.csv").read_text().splitlines()))
+    assert [(line["refused"], line["failed"]) for line in lines] == [("", ""), ("too few", ""), ("", "a bug")]
+    console = Console(file=io.StringIO(), width=150)
+    console.print(table(progress, 4))
+    assert "1 refused; 1 failed" in console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO above
 
 
 def test_incomplete() -> None:

@@ -46,6 +46,21 @@ def test_refused_pairs_end() -> None:
     assert len(found) == 12 - 2
 
 
+def test_failed_pairs() -> None:
+    """A pair that failed is neither refused nor complete: no fold of it begins in this run, and none is done."""
+    pair, other = Pair("quick", "none"), Pair("quick", "smote")
+    plan = make_plan(learners=("quick",), candidates={"quick": ({},)})
+    progress = Progress(plan, failures={pair: "a bug", other: "a bug"})
+    progress.outcomes[other, 0] = Outcome(refused="no")
+
+    assert progress.next_fold() is None
+    assert progress.failed == {pair: "a bug"}
+    assert (progress.refusal(pair), progress.refusal(other), progress.failure(other)) == ("", "no", "")
+    assert progress.is_over(pair)
+    assert not progress.is_complete
+    assert progress.folds_done == 3
+
+
 def test_others_wait_while_a_learner_is_new() -> None:
     """While the first fold of a learner runs, folds of learners that are known come before its others."""
     progress = Progress(PLAN, running={(Pair("slow", "none"), 0)})

@@ -20,7 +20,9 @@ from fraud.model.evaluation import average_precision_gain
 from fraud.model.learner import Labelled, OnRound, Plan
 from fraud.model.parameters import BoosterParameters
 from fraud.model.resampling import RESAMPLERS, Options, smote
+from fraud.model.scoring import FraudModel
 from fraud.model.splitting import Split
+from fraud.schema import Matrix
 from tests.comparisons import FEW, at_bench, make_plan
 from tests.labelled import make_labelled, with_missing
 
@@ -170,6 +172,48 @@ def test_a_candidate_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert outcome is not None
     assert (outcome.refused, outcome.candidate) == ("", 1)
     assert outcome.tried[0] == {"refused": "one round is none"}
+
+
+def test_a_candidate_of_a_learner_is_refused(tmp_path: Path) -> None:
+    """A learner that refuses one candidate of its grid loses that candidate only."""
+    plan = make_plan(
+        learners=("k-neighbors",), candidates={"k-neighbors": ({"n_neighbors": "9999"}, {"n_neighbors": "7"})}
+    )
+    with at_bench(tmp_path, plan, make_labelled()) as bench:
+        measure(bench, Pair("k-neighbors", "none"), 0)
+        outcome = bench.store.outcome(Pair("k-neighbors", "none"), 0)
+
+    assert outcome is not None
+    assert (outcome.refused, outcome.candidate) == ("", 1)
+    assert outcome.tried[0]["refused"].startswith("n_neighbors=9999 is more than the")
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        pytest.param({"threshold_rule": "risk:cost=5", "amount_column": "euros"}, "euros", id="no amounts"),
+        pytest.param({}, "not a number", id="no scores"),
+    ],
+)
+def test_refused_by_anything_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: dict[str, str], words: str
+) -> None:
+    """Whatever of ours stops a fit or a score refuses the pair, with the reason on disk."""
+
+    score = FraudModel.score
+
+    def refuse(model: FraudModel, X: Matrix) -> object:
+        if len(X) > 2:  # more than the witnesses that stand for held-out rows
+            raise LearnerError("a score is not a number")
+        return score(model, X)
+
+    monkeypatch.setattr(FraudModel, "score", refuse)
+    with at_bench(tmp_path, make_plan(told={"seed": "0", **told}), make_labelled()) as bench:
+        measure(bench, NONE, 0)
+        outcome = bench.store.outcome(NONE, 0)
+
+    assert outcome is not None
+    assert words in outcome.refused
 
 
 def test_pooled(tmp_path: Path) -> None:

@@ -114,14 +114,16 @@ def _run(stop: "Stop", options: dict[str, Any]) -> int:
         done = f"{progress.folds_done} of {len(plan.pairs) * plan.folds} folds are done"
         click.echo(f"{stop.cause.name}: {done} and kept in {out}; the same command with --resume goes on", err=True)
         return SIGNAL_EXIT_CODE + stop.cause
+    if progress.failed:
+        raise PlatformError(_say_which(f"{len(progress.failed)} of {len(plan.pairs)} pairs failed:", progress.failed))
     if not progress.summaries:
         raise PlatformError(f"every pair was refused; {out / 'compare.html'} says why")
     if progress.unweighable:
-        raise PlatformError(_unfinished("the winner's lead is unknown over", progress.unweighable))
+        raise PlatformError(_say_which("the winner's lead is unknown over", progress.unweighable))
     return 0
 
 
-def _unfinished(what: str, problems: "Mapping[Pair, str]") -> str:
+def _say_which(what: str, problems: "Mapping[Pair, str]") -> str:
     """Say in one line which pairs lack something, by the reason."""
     reasons = dict.fromkeys(problems.values())
     parts = [f"{', '.join(pair.name for pair in problems if problems[pair] == why)} ({why})" for why in reasons]

@@ -17,7 +17,7 @@ from fraud.comparing.folds import divide
 from fraud.comparing.plan import Pair, Plan
 from fraud.comparing.progress import Fold, Progress
 from fraud.comparing.screen import Screen
-from fraud.comparing.store import Outcome, Store
+from fraud.comparing.store import Store
 from fraud.comparing.work import Bench
 from fraud.comparing.workers import Submit, working
 from fraud.errors import LeakError, NoRowsError, PlatformError, StoppedError
@@ -95,20 +95,17 @@ def run(request: Request, plan: Plan, screen: Screen, stop: Stop) -> Progress:
         bench = Bench(plan, channel.schema, store, rows)
         with working(request.jobs, plan.threads, request.out / WORKERS_LOG) as submit, screen.showing(progress):
             _compare(Line(submit, bench, request.jobs), progress, screen, stop)
-        for pair in plan.pairs:  # whose last fold came with the signal
-            if progress.is_measured(pair) and pair not in progress.summaries:
-                work.summarise(bench, pair)
-                progress.summaries[pair] = _summary(store, pair)
-    if progress.summaries or progress.is_complete:
+        for pair in progress.unsummarised:  # whose last fold came with the signal
+            _take_in_summary(store, progress, pair, work.guarded(work.summarise, bench, pair))
+    if progress.summaries or progress.failures or progress.is_complete:
         report.write(request.out, report.describe(progress, channel, parts, stated, notes))
     return progress
 
 
 def _compare(line: Line, progress: Progress, screen: Screen, stop: Stop) -> None:
     """Keep every worker busy until all is known or a signal came."""
-    for pair in progress.plan.pairs:
-        if progress.is_measured(pair) and pair not in progress.summaries:
-            line.ask(work.summarise, pair)
+    for pair in progress.unsummarised:
+        line.ask(work.summarise, pair)
     while not stop.is_requested:
         _ask_folds(line, progress)
         if not line.asked:
@@ -129,14 +126,12 @@ def _take_in(
 ) -> None:
     function, arguments, problem = done
     pair = arguments[0]
-    store = line.bench.store
+    was_over = progress.is_over(pair)
     if function is work.measure:
         _take_in_fold(line, progress, arguments, problem)
-    elif problem:
-        raise PlatformError(f"{pair.name} could not be summed up: {problem}")
     else:
-        progress.summaries[pair] = _summary(store, pair)
-    screen.show(progress, pair if progress.is_over(pair) else None)
+        _take_in_summary(line.bench.store, progress, pair, problem)
+    screen.show(progress, pair if progress.is_over(pair) and not was_over else None)
 
 
 def _take_in_fold(line: Line, progress: Progress, fold: Any, problem: str) -> None:
@@ -144,7 +139,10 @@ def _take_in_fold(line: Line, progress: Progress, fold: Any, problem: str) -> No
     key: Fold = fold
     progress.running.discard(key)
     found = None if problem else line.bench.store.outcome(*key)
-    progress.outcomes[key] = found or Outcome(refused=problem or "its outcome is gone from the directory")
+    if found:
+        progress.outcomes[key] = found
+    else:
+        progress.failures[key[0]] = problem or "the outcome of a fold is gone from the directory"
     if progress.is_measured(key[0]):
         line.ask(work.summarise, key[0])
 
@@ -168,11 +166,12 @@ def _weigh(line: Line, progress: Progress, stop: Stop) -> None:
                 progress.unweighable[pair] = problem or "the file of it is gone from the directory"
 
 
-def _summary(store: Store, pair: Pair) -> dict[str, Any]:
-    summary = store.summary(pair)
-    if summary is None:
-        raise PlatformError(f"the summary of {pair.name} is gone from {store.directory}; --resume makes it again")
-    return summary
+def _take_in_summary(store: Store, progress: Progress, pair: Pair, problem: str) -> None:
+    summary = None if problem else store.summary(pair)
+    if summary:
+        progress.summaries[pair] = summary
+    else:
+        progress.failures[pair] = problem or "its summary is gone from the directory"
 
 
 def _read(data: Path, plan: Plan) -> Channel:

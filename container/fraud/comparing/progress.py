@@ -17,6 +17,7 @@ class Progress:
     """What is known so far; `running` are the folds that workers have in hand.
 
     `gains` are those of the winner over pairs that reach its interval; `unweighable` says why one of these is unknown.
+    `failures` are what nothing foresaw: no file holds them, and --resume tries again.
     """
 
     plan: Plan
@@ -24,6 +25,7 @@ class Progress:
     summaries: dict[Pair, dict[str, Any]] = field(default_factory=dict)
     gains: dict[Pair, Figure] = field(default_factory=dict)
     unweighable: dict[Pair, str] = field(default_factory=dict)
+    failures: dict[Pair, str] = field(default_factory=dict)
     running: set[Fold] = field(default_factory=set)
 
     @classmethod
@@ -46,16 +48,31 @@ class Progress:
         """Return why a pair is refused; nothing where it is not."""
         return next((outcome.refused for outcome in self.of_pair(pair) if outcome.refused), "")
 
+    def failure(self, pair: Pair) -> str:
+        """Return what nothing foresaw in a pair; nothing where it is well, or refused."""
+        return "" if self.refusal(pair) else self.failures.get(pair, "")
+
+    @property
+    def failed(self) -> dict[Pair, str]:
+        """Return why pairs failed, in the order of the plan."""
+        return {pair: why for pair in self.plan.pairs if (why := self.failure(pair))}
+
     def is_measured(self, pair: Pair) -> bool:
         return len(self.of_pair(pair)) == self.plan.folds and not self.refusal(pair)
 
+    @property
+    def unsummarised(self) -> list[Pair]:
+        """Return the pairs that are measured and not summed up."""
+        known = {*self.summaries, *self.failures}
+        return [pair for pair in self.plan.pairs if self.is_measured(pair) and pair not in known]
+
     def is_over(self, pair: Pair) -> bool:
-        """Tell whether nothing more is to come of a pair."""
-        return bool(self.refusal(pair)) or pair in self.summaries
+        """Tell whether nothing more is to come of a pair in this run."""
+        return bool(self.refusal(pair) or self.failure(pair)) or pair in self.summaries
 
     @property
     def is_complete(self) -> bool:
-        return all(map(self.is_over, self.plan.pairs)) and not self.unweighed
+        return all(map(self.is_over, self.plan.pairs)) and not self.failed and not self.unweighed
 
     @property
     def unweighed(self) -> list[Pair]:
@@ -94,7 +111,7 @@ class Progress:
 
     def _first_waiting(self, pair: Pair) -> Fold | None:
         """Return the first fold of a pair that nobody has; folds begin in their order, so that the first refuses."""
-        if self.refusal(pair):
+        if self.is_over(pair):
             return None
         folds = ((pair, fold) for fold in range(self.plan.folds))
         return next((fold for fold in folds if fold not in self.outcomes and fold not in self.running), None)

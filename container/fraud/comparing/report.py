@@ -41,6 +41,7 @@ def describe(
         "winner": _winner(progress, ranking) if ranking else None,
         "pairs": [_entry(progress, pair) for pair in ranking],
         "refused": [{**_named(pair), "reason": why} for pair in pairs if (why := progress.refusal(pair))],
+        "failed": [{**_named(pair), "reason": why} for pair, why in progress.failed.items()],
         "unfinished": [
             {**_named(pair), "folds_done": len(progress.of_pair(pair))} for pair in pairs if not progress.is_over(pair)
         ],
@@ -137,18 +138,18 @@ def _balance(y: Labels) -> dict[str, int]:
 
 
 def _table(document: Mapping[str, Any]) -> str:
-    """Return a line for each pair, best first, then those that were refused."""
+    """Return a line for each pair, best first, then those that were refused and those that failed."""
     text = io.StringIO()
     intervals = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
-    columns = ["rank", "learner", "resampling", *intervals, *COUNTS, "fit_seconds", "search_seconds", "refused"]
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    columns = ["rank", "learner", "resampling", *intervals, *COUNTS, "fit_seconds", "search_seconds"]
+    writer = csv.DictWriter(text, [*columns, "refused", "failed"], restval="", lineterminator="\n")
     writer.writeheader()
     for rank, entry in enumerate(document["pairs"], start=1):
         figures = [entry["figures"][name][part] for name in MEASURES for part in ("value", "low", "high")]
         values = [rank, entry["learner"], entry["resampling"], *figures, *map(entry["confusion"].get, COUNTS)]
-        writer.writerow(dict(zip(columns, [*values, entry["seconds"], entry["search_seconds"]], strict=False)))
-    for refused in document["refused"]:
-        writer.writerow(
-            {"learner": refused["learner"], "resampling": refused["resampling"], "refused": refused["reason"]}
-        )
+        writer.writerow(dict(zip(columns, [*values, entry["seconds"], entry["search_seconds"]], strict=True)))
+    for column in ("refused", "failed"):
+        for entry in document[column]:
+            names = {name: entry[name] for name in ("learner", "resampling")}
+            writer.writerow({**names, column: entry["reason"]})
     return text.getvalue()

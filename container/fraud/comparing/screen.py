@@ -70,7 +70,7 @@ def choose() -> Screen:
 
 
 def table(progress: Progress, most: int) -> Table:
-    """Return the pairs that are measured as a table of at most so many rows, and what is refused below it."""
+    """Return the pairs that are measured as a table of at most so many rows, and how many are none below it."""
     ranking = progress.ranking()
     made = Table("#", "learner", "resampling", caption=_caption(progress, max(len(ranking) - most, 0)))
     for name in ("average precision", "95 % interval", *MEASURES.values(), "fit s"):
@@ -86,13 +86,15 @@ def table(progress: Progress, most: int) -> Table:
 
 def _caption(progress: Progress, hidden: int) -> str | None:
     refused = [pair for pair in progress.plan.pairs if progress.refusal(pair)]
-    parts = [f"{hidden} more below" if hidden else "", f"{len(refused)} refused" if refused else ""]
-    return "; ".join(filter(None, parts)) or None
+    counts = {"more below": hidden, "refused": len(refused), "failed": len(progress.failed)}
+    return "; ".join(f"{count} {what}" for what, count in counts.items() if count) or None
 
 
 def _told(progress: Progress, pair: Pair) -> str:
     if reason := progress.refusal(pair):
         return f"refused: {reason}"
+    if reason := progress.failure(pair):
+        return f"failed: {reason}"
     figures = progress.summaries[pair]["figures"]
     precision = figures["average_precision"]
     interval = f"{precision['low']:.4f} to {precision['high']:.4f}"

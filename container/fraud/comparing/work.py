@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from time import perf_counter
@@ -17,15 +17,13 @@ from fraud.comparing.grids import Told
 from fraud.comparing.plan import Pair, Plan
 from fraud.comparing.store import Outcome, Store
 from fraud.curves import curves
-from fraud.errors import FraudError, HyperparameterError, LearnerError, ResamplingError
+from fraud.errors import FraudError
 from fraud.fitting import Fitted, Trainer
 from fraud.model.evaluation import average_precision, average_precision_gain, confusion, evaluate
 from fraud.model.learner import Labelled
 from fraud.model.scores import Floats, Labels, Scores
 from fraud.model.splitting import Split
 from fraud.schema import Schema
-
-REFUSALS = (ResamplingError, LearnerError, HyperparameterError)
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,11 @@ def measure(bench: Bench, pair: Pair, fold: int) -> None:
     if best is None:
         bench.store.save(pair, fold, outcome, None)
         return
-    scores = best.model.score(tests.X)
+    try:
+        scores = best.model.score(tests.X)
+    except FraudError as error:
+        bench.store.save(pair, fold, replace(outcome, refused=str(error)), None)
+        return
     measured = Outcome(
         candidate=outcome.candidate,
         seconds=outcome.seconds,
@@ -91,7 +93,7 @@ def _search(bench: Bench, pair: Pair, split: Split) -> tuple[Fitted | None, Outc
         start = perf_counter()
         try:
             fitted = _fit(bench, pair, candidate, split)
-        except REFUSALS as error:
+        except FraudError as error:
             tried.append({"refused": str(error)})
             continue
         tuned = next(seen.average_precision for seen in fitted.candidates if seen.is_chosen)
