@@ -2,7 +2,7 @@
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -192,16 +192,24 @@ def _plain(text: str) -> str:
         return text[1:-1].strip()
 
 
-def _hint(name: str, algorithm: str) -> str:
-    """Return what an unknown name may have meant: a synonym, a misspelt name, another learner's, or the nearest."""
+def hint(name: str, algorithms: Sequence[str]) -> str:
+    """Return what a name that none of these learners has may have meant.
+
+    A synonym, a misspelt name, another learner's, or the nearest.
+    """
     if name in THREADS:
         return "training uses every core that it may"
-    known = names(algorithm)
+    known = list(dict.fromkeys(one for algorithm in algorithms for one in names(algorithm)))
+    others = [owner for owner, kind in ALGORITHMS.items() if name in fields(kind.parameters)]
+    if others and MEANT.get(name) not in known:
+        lacking = (
+            f"algorithm={algorithms[0]} has none" if len(algorithms) == 1 else f"{', '.join(algorithms)} have none"
+        )
+        return f"{lacking} of that name, {', '.join(others)} ha{'s' if len(others) == 1 else 've'}"
+    name = name.casefold()
     close = [MEANT[name]] if MEANT.get(name) in known else get_close_matches(name, known, n=1)
     if close:
         return f"did you mean {close[0]}?"
-    if owners := [owner for owner, kind in ALGORITHMS.items() if name in fields(kind.parameters)]:
-        return f"algorithm={algorithm} has none of that name, {', '.join(owners)} ha{'s' if len(owners) == 1 else 've'}"
     nearest = get_close_matches(name, known, n=3, cutoff=0.45)
     return (f"the nearest are {', '.join(nearest)}; " if nearest else "") + f"the names are {', '.join(known)}"
 
@@ -209,6 +217,6 @@ def _hint(name: str, algorithm: str) -> str:
 def _problem(item: Any, algorithm: str) -> str:
     name = str(item["loc"][0])
     if item["type"] == "extra_forbidden":
-        return f"{name[:60]}: there is no such hyperparameter; {_hint(name.casefold(), algorithm)}"
+        return f"{name[:60]}: there is no such hyperparameter; {hint(name, [algorithm])}"
     reason = item["msg"].removeprefix("Value error, ").replace("Input should", "should")
     return f'{name}="{str(item["input"])[:60]}": {reason}'

@@ -51,6 +51,18 @@ def run(data: Path, *options: str) -> Result:
         pytest.param(["--set", "seed=3"], "--set seed=3: --seed sets that", id="has an option"),
         pytest.param(["--set", "smote_ratoi=1"], "did you mean smote_ratio", id="unknown hyperparameter"),
         pytest.param(["--set", "smote_ratio=7"], 'smote_ratio="7"', id="value out of range"),
+        pytest.param(
+            ["--learners", "k-neighbors,svc", "--set", "n_estimators=20"],
+            "--set n_estimators=20: .*k-neighbors, svc have none of that name, random-forest, isolation-forest have",
+            id="of learners that are not chosen",
+        ),
+        pytest.param(
+            ["--learners", "k-neighbors,xgboost", "--set", "learning_rate=0.1"], "did you mean eta", id="a synonym"
+        ),
+        pytest.param(
+            ["--learners", "random-forest,svc", "--set", "n_estimators=0"], 'n_estimators="0"', id="wrong for a learner"
+        ),
+        pytest.param(["--set", "n_jobs=4"], "--set n_jobs=4: --threads sets that", id="threads"),
         pytest.param(["--grids", "/"], "--grids is for --search", id="grids and no search"),
         pytest.param(["--grids", "/nowhere", "--search", "grid"], "no directory /nowhere", id="no grids"),
         pytest.param(["--out", "/dev/null/x"], "--out /dev/null/x cannot be written: Not a dir", id="unwritable"),

@@ -126,3 +126,17 @@ def test_a_pair_that_cannot_be_summed_up(data: Path, monkeypatch: pytest.MonkeyP
     assert failed.exit_code == 1
     assert "1 of 2 pairs failed: k-neighbors none (an error inside, ValueError" in failed.stderr
     assert [pair["learner"] for pair in found(data)["pairs"]] == ["decision-tree"]
+
+
+def test_sets_of_some_learners(data: Path) -> None:
+    """What --set names is told to the chosen learners that have it, and refuses none of the others."""
+    told = ["--set", "max_depth=3", "--set", "n_neighbors=5", "--set", "top_k=7"]
+
+    result = run(data, *told)
+
+    heard = {pair["learner"]: pair["hyperparameters"] for pair in found(data)["pairs"]}
+    common = {"resampling": "none", "seed": "0", "label": "Class", "top_k": "7"}
+    assert result.exit_code == 0, result.stderr
+    assert heard["decision-tree"] == {"algorithm": "decision-tree", "max_depth": "3", **common}
+    assert heard["k-neighbors"] == {"algorithm": "k-neighbors", "n_neighbors": "5", **common}
+    assert "--resume: hyperparameters_of_learners was" in run(data, *told[2:], "--resume").stderr

@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 
 # A shell says that a program ended by signal n has exit code 128 + n.
 SIGNAL_EXIT_CODE = 128
-# Hyperparameters that have an option of their own.
-OPTIONS = {
-    "algorithm": "--learners",
-    "resampling": "--resamplers",
-    "label": "--label",
-    "exclude": "--exclude",
-    "categories": "--categories",
-    "time_column": "--time-column",
-    "seed": "--seed",
-}
 EPILOG = "All of it, and how the figures are made: docs/07-comparing.md."
 
 
@@ -59,7 +49,7 @@ EPILOG = "All of it, and how the figures are made: docs/07-comparing.md."
     "sets",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A hyperparameter of every fit, such as smote_ratio=0.5 or threshold_rule=recall>=0.8; may be repeated.",
+    help="A hyperparameter of every fit whose learner has it, such as smote_ratio=0.5 or max_depth=8; may be repeated.",
 )
 @click.option("--seed", default=0, type=click.IntRange(0, 2**31 - 1), help="Of every random choice.")
 @click.option("--resume", is_flag=True, help="Go on with the comparison in --out.")
@@ -132,7 +122,7 @@ def _say_which(what: str, problems: "Mapping[Pair, str]") -> str:
 
 def _plan(options: dict[str, Any]) -> "Plan":
     """Check every option, and read the grids."""
-    from fraud.comparing import grids  # noqa: PLC0415 - --help needs none of it
+    from fraud.comparing import grids, sets  # noqa: PLC0415 - --help needs none of it
     from fraud.comparing.plan import Plan, chosen  # noqa: PLC0415 - --help needs none of it
     from fraud.model.algorithms import ALGORITHMS  # noqa: PLC0415 - --help needs none of it
     from fraud.model.resampling import RESAMPLERS  # noqa: PLC0415 - --help needs none of it
@@ -144,30 +134,25 @@ def _plan(options: dict[str, Any]) -> "Plan":
     if own is not None:
         grids.require_known(own, list(ALGORITHMS))
     directory = grids.packaged() if own is None else own
-    plan = Plan(
+    candidates = {name: grids.candidates(search, name, directory, options["trials"], seed) for name in learners}
+    told = _told(options)
+    shared, of_learners = sets.share_out(told, learners)
+    return Plan(
         learners,
         chosen("--resamplers", options["resamplers"], list(RESAMPLERS)),
         options["folds"],
         options["split"],
         search,
-        {name: grids.candidates(search, name, directory, options["trials"], seed) for name in learners},
-        _told(options),
+        candidates,
+        shared,
         options["threads"],
+        of_learners,
     )
-    plan.shared  # noqa: B018 - a wrong value is told before the rows are read
-    return plan
 
 
 def _told(options: dict[str, Any]) -> dict[str, str]:
-    """Return the hyperparameters of every fit, as strings."""
+    """Return the hyperparameters that options and --set tell, as strings."""
+    from fraud.comparing import sets  # noqa: PLC0415 - --help needs none of it
+
     told = {name: options[name] for name in ("label", "exclude", "categories", "time_column") if options[name]}
-    told["seed"] = str(options["seed"])
-    for text in options["sets"]:
-        name, equals, value = text.partition("=")
-        name = name.strip()
-        if not equals or not name:
-            raise SettingError(f"--set {text[:60]}: should be NAME=VALUE, such as smote_ratio=0.5")
-        if name in OPTIONS:
-            raise SettingError(f"--set {text[:60]}: {OPTIONS[name]} sets that")
-        told[name] = value
-    return told
+    return {**told, "seed": str(options["seed"]), **sets.read(options["sets"])}

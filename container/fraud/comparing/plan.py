@@ -1,7 +1,7 @@
 """What is to be compared, and how: the pairs, the folds, the search, all checked before the first row is read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Any, Final
@@ -30,7 +30,8 @@ class Pair:
 class Plan:
     """Everything that the figures follow from, but for the rows; `candidates` are hyperparameters of each learner.
 
-    `told` holds the hyperparameters that all fits share, as strings; `threads` are those of one fit.
+    `told` holds the hyperparameters that all fits share, as strings, `told_to_learners` those that some learners have;
+    `threads` are those of one fit.
     """
 
     learners: tuple[str, ...]
@@ -41,6 +42,7 @@ class Plan:
     candidates: Mapping[str, tuple[Told, ...]]
     told: Told
     threads: int = 1
+    told_to_learners: Mapping[str, Told] = field(default_factory=dict)
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -53,7 +55,8 @@ class Plan:
 
     def told_to(self, pair: Pair, candidate: Told) -> dict[str, str]:
         """Return the hyperparameters of one fit, in the form that `train` takes."""
-        return {"algorithm": pair.learner, "resampling": pair.resampling, **candidate, **self.told}
+        own = self.told_to_learners.get(pair.learner, {})
+        return {"algorithm": pair.learner, "resampling": pair.resampling, **candidate, **own, **self.told}
 
     def stated(self) -> dict[str, Any]:
         """Return what a resumed comparison has to agree with, as JSON has it."""
@@ -65,6 +68,7 @@ class Plan:
             "search": self.search,
             "candidates": {learner: list(of) for learner, of in self.candidates.items()},
             "hyperparameters": dict(self.told),
+            "hyperparameters_of_learners": {learner: dict(of) for learner, of in self.told_to_learners.items()},
             "threads": self.threads,
             "versions": {name: version(name) for name in LIBRARIES},
         }
