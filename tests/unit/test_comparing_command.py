@@ -63,6 +63,11 @@ def run(data: Path, *options: str) -> Result:
             ["--learners", "random-forest,svc", "--set", "n_estimators=0"], 'n_estimators="0"', id="wrong for a learner"
         ),
         pytest.param(["--set", "n_jobs=4"], "--set n_jobs=4: --threads sets that", id="threads"),
+        pytest.param(
+            ["--search", "grid", "--learners", "svc,decision-tree", "--set", "max_depth=3"],
+            "--set max_depth=3: the grid of decision-tree tries values of max_depth; leave one of them out",
+            id="set and searched",
+        ),
         pytest.param(["--grids", "/"], "--grids is for --search", id="grids and no search"),
         pytest.param(["--grids", "/nowhere", "--search", "grid"], "no directory /nowhere", id="no grids"),
         pytest.param(["--out", "/dev/null/x"], "--out /dev/null/x cannot be written: Not a dir", id="unwritable"),
@@ -75,6 +80,18 @@ def test_wrong_settings(data: Path, options: list[str], words: str) -> None:
     assert result.exit_code == 1
     assert re.fullmatch(f"Error: .*{words}.*\n", result.stderr)
     assert not (data.parent / "out").exists()
+
+
+def test_grids_of_what_options_set(data: Path) -> None:
+    """A grid cannot vary what an option sets, as one of both would be ignored."""
+    grids = data.parent / "grids"
+    grids.mkdir()
+    (grids / "svc.json").write_text('{"C": [1, 10], "resampling": ["smote"]}')
+
+    result = run(data, "--learners", "svc", "--search", "grid", "--grids", str(grids))
+
+    assert result.exit_code == 1
+    assert result.stderr == "Error: the grid of svc holds resampling, which --resamplers sets; leave it out there\n"
 
 
 def test_no_data(tmp_path: Path) -> None:

@@ -140,3 +140,18 @@ def test_sets_of_some_learners(data: Path) -> None:
     assert heard["decision-tree"] == {"algorithm": "decision-tree", "max_depth": "3", **common}
     assert heard["k-neighbors"] == {"algorithm": "k-neighbors", "n_neighbors": "5", **common}
     assert "--resume: hyperparameters_of_learners was" in run(data, *told[2:], "--resume").stderr
+
+
+def test_sets_beside_a_search(data: Path) -> None:
+    """A search tries its grid beside what --set says of other names."""
+    grids = data.parent / "grids"
+    grids.mkdir()
+    (grids / "decision-tree.json").write_text('{"max_depth": [2, 3]}')
+
+    result = run(data, "--search", "grid", "--grids", str(grids), "--set", "min_samples_leaf=9")
+
+    tree = next(pair for pair in found(data)["pairs"] if pair["learner"] == "decision-tree")
+    assert result.exit_code == 0, result.stderr
+    assert len(tree["folds"][0]["tried"]) == 2
+    assert tree["hyperparameters"]["min_samples_leaf"] == "9"
+    assert tree["hyperparameters"]["max_depth"] in ("2", "3")

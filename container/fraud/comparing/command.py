@@ -136,6 +136,7 @@ def _plan(options: dict[str, Any]) -> "Plan":
     directory = grids.packaged() if own is None else own
     candidates = {name: grids.candidates(search, name, directory, options["trials"], seed) for name in learners}
     told = _told(options)
+    sets.require_free(told, candidates)
     shared, of_learners = sets.share_out(told, learners)
     return Plan(
         learners,

@@ -1,6 +1,6 @@
 """What --set tells: some of it to every fit, some to the learners that have the name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fraud import hyperparameters
 from fraud.comparing.grids import Told
@@ -52,3 +52,18 @@ def share_out(told: Told, learners: Sequence[str]) -> tuple[Told, dict[str, Told
     for learner in learners:
         hyperparameters.read({"algorithm": learner, **shared, **own[learner]})
     return shared, {learner: of for learner, of in own.items() if of}
+
+
+def require_free(told: Told, candidates: Mapping[str, Sequence[Told]]) -> None:
+    """Raise SettingError where a grid holds a name that --set, or another option, sets: one would be ignored."""
+    for learner, tried in candidates.items():
+        for name in tried[0]:
+            if name in OPTIONS:
+                raise SettingError(
+                    f"the grid of {learner} holds {name}, which {OPTIONS[name]} sets; leave it out there"
+                )
+            if name in told:
+                raise SettingError(
+                    f"--set {name}={told[name][:60]}: the grid of {learner} tries values of {name}; leave one of them "
+                    "out (--grids DIR reads grids of your own)"
+                )
