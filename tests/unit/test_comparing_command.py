@@ -101,6 +101,13 @@ def test_no_data(tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (1, f"Error: there is no file or directory {tmp_path}/absent.csv\n")
 
 
+def test_unreadable_data() -> None:
+    """Rows that cannot be read are named, and not the directory of the results."""
+    result = run(Path("/proc/self/mem"), "--out", "/dev/null/x")
+
+    assert (result.exit_code, result.stderr) == (1, "Error: /proc/self/mem cannot be read: Input/output error\n")
+
+
 def test_copy_of_the_label(tmp_path: Path) -> None:
     """A column that tells the label is refused, as every pair would find it."""
     path = tmp_path / "rows.csv"

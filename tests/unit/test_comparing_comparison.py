@@ -155,3 +155,25 @@ def test_sets_beside_a_search(data: Path) -> None:
     assert len(tree["folds"][0]["tried"]) == 2
     assert tree["hyperparameters"]["min_samples_leaf"] == "9"
     assert tree["hyperparameters"]["max_depth"] in ("2", "3")
+
+
+def test_damaged_scores(data: Path) -> None:
+    """Damaged scores fail their pair alone and name their file; without it --resume comes to the same figures."""
+    first = run(data)
+    before = {pair["learner"]: pair["figures"] for pair in found(data)["pairs"]}
+    damaged = data.parent / "out/folds/k-neighbors_none/1.npy"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    damaged.with_name("summary.json").unlink()
+
+    failed = run(data, "--resume")
+    measured = [pair["learner"] for pair in found(data)["pairs"]]
+    damaged.unlink()
+    mended = run(data, "--resume")
+
+    assert (first.exit_code, failed.exit_code, mended.exit_code) == (0, 1, 0)
+    assert failed.stderr == (
+        f"Error: 1 of 2 pairs failed: k-neighbors none ({damaged} is damaged: it is no array of numpy; delete it, and "
+        "--resume makes it again); --resume tries again\n"
+    )
+    assert measured == ["decision-tree"]
+    assert {pair["learner"]: pair["figures"] for pair in found(data)["pairs"]} == before

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,9 +160,68 @@ def test_used_directory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_damaged(tmp_path: Path, text: str) -> None:
-    """A file of the comparison that was damaged is named."""
+    """A file of the comparison that was damaged is named; without its settings nobody can go on."""
     Store.open(tmp_path, SETTINGS, resume=False)
     (tmp_path / "settings.json").write_text(text)
 
-    with pytest.raises(SettingError, match=r"settings.json is damaged"):
+    with pytest.raises(SettingError, match=r"settings.json is damaged: .*; begin anew in another --out"):
         Store.open(tmp_path, SETTINGS, resume=True)
+
+
+def read_all(store: Store, pair: Pair) -> None:
+    store.outcome(pair, 0)
+    store.scores(pair, 0)
+    store.summary(pair)
+    store.gain(Pair("slow", "none"), pair)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        pytest.param("0.json", '{"refused": "", "colour": 1}', "colour: ", id="strange key"),
+        pytest.param("0.json", '{"seconds": "long"}', "seconds: ", id="word for a number"),
+        pytest.param("summary.json", "{}", "figures: Field required", id="empty summary"),
+        pytest.param("summary.json", '{"figures": {}}', "figures.average_precision: ", id="no figure"),
+        pytest.param("behind_slow_none.json", '{"value": 1}', "low: Field required", id="half a gain"),
+        pytest.param("0.npy", "", "it is no array", id="empty array"),
+        pytest.param("0.npy", "\x93NUMPY", "it is no array", id="cut array"),
+        pytest.param("0.npy", "PK\x03\x04", "it is no array", id="zip"),
+    ],
+)
+def test_damaged_results(tmp_path: Path, name: str, text: str, words: str) -> None:
+    """A damaged file of a pair is named, with what is wrong and what mends it."""
+    store, pair = Store.open(tmp_path, SETTINGS, resume=False), Pair("quick", "none")
+    store.save(pair, 0, Outcome(), np.zeros((2, 3)))
+    path = tmp_path / "folds/quick_none" / name
+    path.write_bytes(text.encode("latin-1"))
+
+    with pytest.raises(SettingError, match=f"{name} is damaged: {words}.*; delete it, and --resume makes it again"):
+        read_all(store, pair)
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        pytest.param(np.zeros(3), id="one row"),
+        pytest.param(np.full((2, 3), np.nan), id="not a number"),
+        pytest.param(np.zeros((2, 3), dtype=np.int64), id="whole numbers"),
+    ],
+)
+def test_scores_of_something_else(tmp_path: Path, scores: Any) -> None:
+    """An array that holds no probabilities and flags is damaged too."""
+    store, pair = Store.open(tmp_path, SETTINGS, resume=False), Pair("quick", "none")
+    store.save(pair, 0, Outcome(), scores)
+
+    with pytest.raises(SettingError, match=r"0\.npy is damaged: it does not hold a probability and a flag a row"):
+        store.scores(pair, 0)
+
+
+def test_lost_scores(tmp_path: Path) -> None:
+    """A fold whose scores are gone is not known, so that it is measured again; one that was refused has none."""
+    store, pair = Store.open(tmp_path, SETTINGS, resume=False), Pair("quick", "none")
+    store.save(pair, 0, Outcome(), np.zeros((2, 3)))
+    store.save(pair, 1, Outcome(refused="no"), None)
+    (tmp_path / "folds/quick_none/0.npy").unlink()
+
+    assert store.outcome(pair, 0) is None
+    assert store.outcome(pair, 1) == Outcome(refused="no", tried=[])

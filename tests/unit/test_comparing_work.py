@@ -247,6 +247,7 @@ def test_pooled(tmp_path: Path) -> None:
     [
         pytest.param(ResamplingError("no frauds"), "no frauds", id="ours"),
         pytest.param(MemoryError(), "fewer --jobs", id="memory"),
+        pytest.param(OSError(28, "No space left", "0.npy"), "0.npy: No space left", id="disk full"),
         pytest.param(ValueError("cell 4111"), "an error inside, ValueError at test_comparing_work.py:", id="a bug"),
     ],
 )

@@ -175,11 +175,14 @@ def _take_in_summary(store: Store, progress: Progress, pair: Pair, problem: str)
 
 
 def _read(data: Path, plan: Plan) -> Channel:
-    if not data.exists():
-        raise NoRowsError(f"there is no file or directory {data}")
     told = plan.shared
     roles = Roles(told.label, told.exclude, told.time_column, told.categories)
-    channel = channels.read(data, roles)
+    try:
+        if not data.exists():
+            raise NoRowsError(f"there is no file or directory {data}")
+        channel = channels.read(data, roles)
+    except OSError as error:
+        raise NoRowsError(f"{error.filename or data} cannot be read: {error.strerror or error}") from error
     require_both_classes(channel.rows, "rows")
     return channel
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fraud.comparing.folds import Parts
 from fraud.comparing.plan import Pair
@@ -40,6 +41,47 @@ class Outcome:
     threshold: float = 0.0
     figures: Mapping[str, float] | None = None
     tried: Sequence[Mapping[str, Any]] = ()
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+
+class Figures(TypedDict):
+    """Those that a report shows."""
+
+    average_precision: Figure
+    roc_auc: Figure
+    precision: Figure
+    recall: Figure
+    f1: Figure
+    brier_skill: Figure
+
+
+class Counts(TypedDict):
+    """The confusion of all rows that were tested."""
+
+    true_positive: int
+    false_positive: int
+    false_negative: int
+    true_negative: int
+
+
+class Curves(TypedDict):
+    """Points of what a report draws."""
+
+    precision_recall: list[tuple[float, float]]
+    roc: list[tuple[float, float]]
+
+
+class Summary(TypedDict):
+    """What the file of a pair has to hold at least."""
+
+    figures: Figures
+    confusion: Counts
+    curves: Curves
+
+
+OUTCOME: Final = TypeAdapter(Outcome)
+GAIN: Final = TypeAdapter(Figure)
+SUMMARIES: Final = TypeAdapter(Summary)
 
 
 @dataclass(frozen=True)
@@ -78,12 +120,25 @@ class Store:
         write(path, json.dumps(asdict(outcome)))
 
     def outcome(self, pair: Pair, fold: int) -> Outcome | None:
+        """Return what a fold came to, None where it is not known, or its scores are gone."""
         path = self._path(pair, f"{fold}.json")
-        return Outcome(**_read(path)) if path.exists() else None
+        if not path.exists():
+            return None
+        outcome = _checked(OUTCOME, path)
+        return outcome if outcome.refused or path.with_suffix(".npy").exists() else None
 
     def scores(self, pair: Pair, fold: int) -> NDArray[np.float64]:
         """Return probabilities and flags of the rows that the fold tests: (2, rows)."""
-        found: NDArray[np.float64] = np.load(self._path(pair, f"{fold}.npy"))
+        path = self._path(pair, f"{fold}.npy")
+        try:
+            with path.open("rb") as stream:
+                found: NDArray[np.float64] = np.lib.format.read_array(stream)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # numpy has no error of its own for a header that is not right
+            raise SettingError(_damaged(path, "it is no array of numpy")) from error
+        if found.dtype != np.float64 or found.ndim != 2 or len(found) != 2 or not np.isfinite(found).all():
+            raise SettingError(_damaged(path, "it does not hold a probability and a flag a row"))
         return found
 
     def save_summary(self, pair: Pair, summary: Mapping[str, Any]) -> None:
@@ -91,7 +146,10 @@ class Store:
 
     def summary(self, pair: Pair) -> dict[str, Any] | None:
         path = self._path(pair, SUMMARY)
-        return _read(path) if path.exists() else None
+        if not path.exists():
+            return None
+        _checked(SUMMARIES, path)
+        return _read(path)
 
     def save_gain(self, winner: Pair, other: Pair, gain: Figure) -> None:
         write(self._behind(winner, other), json.dumps(asdict(gain)))
@@ -99,7 +157,7 @@ class Store:
     def gain(self, winner: Pair, other: Pair) -> Figure | None:
         """Return how much average precision the winner has over another pair, None where that is not known."""
         path = self._behind(winner, other)
-        return Figure(**_read(path)) if path.exists() else None
+        return _checked(GAIN, path) if path.exists() else None
 
     @contextmanager
     def lent(self, rows: Labelled, parts: Parts) -> Iterator[Path]:
@@ -127,10 +185,27 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise SettingError(f"{path} is damaged: it is not JSON; delete it, and --resume makes it again") from error
+        raise SettingError(_damaged(path, "it is not JSON")) from error
+    except OSError as error:
+        raise SettingError(f"{path} cannot be read: {error.strerror or error}") from error
     if not isinstance(content, dict):
-        raise SettingError(f"{path} is damaged: it is no JSON object; delete it, and --resume makes it again")
+        raise SettingError(_damaged(path, "it is no JSON object"))
     return content
+
+
+def _checked[T](kind: TypeAdapter[T], path: Path) -> T:
+    try:
+        return kind.validate_python(_read(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise SettingError(_damaged(path, f"{place}: {first['msg']}")) from error
+
+
+def _damaged(path: Path, problem: str) -> str:
+    """Say what is wrong with a file, and what brings it back: a fold, a summary and a gain can be made again."""
+    mend = "begin anew in another --out" if path.name == SETTINGS else "delete it, and --resume makes it again"
+    return f"{path} is damaged: {problem}; {mend}"
 
 
 def _require_same(first: Mapping[str, Any], now: Mapping[str, Any]) -> None:

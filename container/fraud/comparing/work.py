@@ -44,6 +44,8 @@ def guarded(function: Callable[..., None], *arguments: object) -> str:
         return str(error)
     except MemoryError:
         return "the memory of this machine is used up; fewer --jobs need less"
+    except OSError as error:
+        return f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}"
     except Exception as error:
         traceback.print_exc()
         place = traceback.extract_tb(error.__traceback__)[-1]
