@@ -20,7 +20,7 @@ from fraud.model.splitting import Split
 from fraud.schema import Schema
 
 FOLDS = 5
-# Fewer and longer steps, and fewer bins, than the job's own (docs/03), for time.
+# Fewer and longer steps, and fewer bins, than the job's own (docs/06-hyperparameters.md), for time.
 QUICK: Mapping[str, str] = MappingProxyType({"num_round": "100", "eta": "0.1", "max_depth": "3", "max_bin": "1024"})
 
 type Measure = Callable[[Labels, Floats], float]

@@ -1,6 +1,7 @@
 """What every notebook in git promises: no outputs, short cells, and a kernel that any environment has."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from tests.processes import ROOT
 
 LONGEST_CELL = 12
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOURCES = sorted([*NOTEBOOKS, *(ROOT / "notebooks").rglob("*.py")])
+NAMED = re.compile(r"(?<![\w/.])(?:container|deploy|docs|local_test|notebooks|scripts|tests|test_dir)/[\w/.-]*\w")
 every = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 
 
@@ -54,3 +57,11 @@ def test_functions_elsewhere(path: Path) -> None:
     lines = [line for cell in code_cells(path) for line in cell["source"]]
 
     assert [line for line in lines if line.startswith(("def ", "class ", "async "))] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "notebooks")))
+def test_paths_lead_somewhere(path: Path) -> None:
+    """Each file and folder of the repository that a notebook, or what it calls, names is there."""
+    named = set(NAMED.findall(path.read_text(encoding="utf-8")))
+
+    assert {name for name in named if not (ROOT / name).exists()} == set()
