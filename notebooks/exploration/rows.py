@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -35,15 +34,7 @@ def source(root: Path) -> Path:
 
 def read(path: Path, label: str, time: str, amount: str) -> Channel:
     """Read a CSV file, or a folder of them, through the reader of the training job."""
-    roles = Roles(label, time_column=time)
-    if path.is_dir():
-        channel = channels.read(path, roles)
-    else:
-        with TemporaryDirectory() as folder:  # a channel is a folder
-            alone = Path(folder) / path.name.partition(".")[0]
-            alone.mkdir()
-            (alone / path.name).symlink_to(path.absolute())
-            channel = channels.read(alone, roles)
+    channel = channels.read(path, Roles(label, time_column=time))
     if channel.schema.index(amount) is None:
         raise ColumnError(f'there is no column "{amount}" among {", ".join(channel.schema.names)}; change AMOUNT')
     return channel

@@ -10,7 +10,7 @@ from notebooks.exploration import columns, correlations, decisions, folds, outli
 from notebooks.exploration.finding import listed, percent
 
 from fraud.channels import Channel
-from fraud.errors import ColumnError, NoFraudError, NoRowsError
+from fraud.errors import ColumnError, LabelError, NoFraudError, NoRowsError
 from fraud.model.resampling import RESAMPLERS
 from fraud.model.thresholds import EXAMPLES, THRESHOLD_RULES, Rule
 from tests.conftest import table
@@ -50,6 +50,12 @@ def test_file_or_folder(tmp_path: Path) -> None:
 
     assert file.schema == folder.schema
     assert file.fingerprint == folder.fingerprint
+
+
+def test_file_to_blame(tmp_path: Path) -> None:
+    """A wrong cell of a file is placed by the file's own name and line, and no folder stands before them."""
+    with pytest.raises(LabelError, match=r'^rows\.csv, line 3: the label in column "Class" should be 0'):
+        channel_of("Time,a,Class\n1,2,0\n2,3,7\n3,4,1\n", tmp_path)
 
 
 def test_no_amount(tmp_path: Path) -> None:
