@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 from notebooks.exploration.finding import Finding, mark, name_rows, panels
@@ -24,23 +24,33 @@ SHOWN = ["average_precision", "roc_auc", "precision", "recall", "f1", "fit_secon
 COLOURS = (BLUE, GREEN, ORANGE, INK, MUTED)
 
 
-def compare(channel: Channel, rows: Labelled, learners: Sequence[str], resamplers: Sequence[str], folds: int) -> Path:
-    """Run `fraud compare` on these rows, and return the folder that holds what it found.
+def compare(
+    channel: Channel, rows: Labelled, learners: Sequence[str], resamplers: Sequence[str], folds: int
+) -> pd.DataFrame:
+    """Run `fraud compare` on these rows, and return its table; the folder that it writes into does not stay.
 
     UserError says what the command said, where it could not compare.
     """
-    label, out = channel.schema.label, Path(mkdtemp(prefix="fraud-compare-"))
-    with TemporaryDirectory() as folder:
-        data = Path(folder) / "rows.csv"
+    label = channel.schema.label
+    with TemporaryDirectory(prefix="fraud-compare-") as folder:
+        data, out = Path(folder) / "rows.csv", Path(folder) / "found"
         frame(channel.schema, rows).assign(**{label: rows.y}).to_csv(data, index=False)
         told = {"learners": ",".join(learners), "resamplers": ",".join(resamplers), "folds": folds, "label": label}
         options = [f"--{name}={value}" for name, value in told.items()]
         # the package of this kernel, as the program "fraud" need not be on its path
         command = [sys.executable, "-m", "fraud", "compare", str(data), *options, "--out", str(out)]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ran.returncode:
-        raise UserError(f"fraud compare {shlex.join(options)}: {ran.stderr.strip() or ran.stdout.strip()}")
-    return out
+        if ran.returncode:
+            raise UserError(
+                f"fraud compare {shlex.join(options)}: {_why(out, ran.stderr.strip() or ran.stdout.strip())}"
+            )
+        return table(out)
+
+
+def _why(out: Path, said: str) -> str:
+    """Return what the command said, or why it refused every pair: the page that it points to does not stay."""
+    refusals = pd.read_csv(out / "compare.csv")["refused"] if (out / "compare.csv").is_file() else pd.Series([None])
+    return said if refusals.isna().any() else f"every pair was refused: {'; '.join(refusals.unique())}"
 
 
 def table(folder: Path) -> pd.DataFrame:

@@ -55,3 +55,26 @@ def test_refused_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(UserError, match=r"fraud compare --learners=abacus .*--label=Class: (.|\n)*abacus"):
         comparison.compare(channel, channel.rows, ["abacus"], ["none"], 3)
+
+
+def test_nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A comparison returns its table and leaves no file behind: one that it writes holds every row's probability."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "rows.csv").write_text(table())
+    channel = rows.read(tmp_path / "rows.csv", "Class", "Time", "a")
+    found = comparison.compare(channel, channel.rows, ["logistic-regression"], ["none"], 3)
+
+    assert found["learner"].tolist() == ["logistic-regression"]
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_every_pair_refused(tmp_path: Path) -> None:
+    """Where no pair takes the rows, the reason is told, and not the page that is gone."""
+    header, *lines = table().replace("\n4,", "\n,").splitlines()
+    rarer = [line for n, line in enumerate(lines) if n % 20 != 10]  # else SMOTE has nothing to add
+    (tmp_path / "rows.csv").write_text("\n".join([header, *rarer]) + "\n")
+    channel = rows.read(tmp_path / "rows.csv", "Class", "Time", "a")
+
+    with pytest.raises(UserError, match="every pair was refused: SMOTE cannot look between missing cells"):
+        comparison.compare(channel, channel.rows, ["logistic-regression"], ["smote"], 3)
