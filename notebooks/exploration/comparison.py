@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from notebooks.exploration.finding import Finding, mark, name_rows, panels
+from notebooks.exploration.finding import Finding, listed, mark, name_rows, panels
 from notebooks.exploration.rows import frame
 
 from fraud.channels import Channel
@@ -54,20 +54,21 @@ def _why(out: Path, said: str) -> str:
 
 
 def table(folder: Path) -> pd.DataFrame:
-    """Read what was found of each pair, best first; pairs that refused the rows have no figures and are left out."""
+    """Read what was found of each pair, best first; pairs that refused the rows come last, without figures."""
     found = pd.read_csv(folder / "compare.csv")
-    if absent := [name for name in (*PAIR, *INTERVAL, *SHOWN) if name not in found]:
+    if absent := [name for name in (*PAIR, *INTERVAL, *SHOWN, "refused") if name not in found]:
         raise ColumnError(f"{folder / 'compare.csv'} lacks {', '.join(absent)}; it has {', '.join(found.columns)}")
-    return found.dropna(subset=INTERVAL).sort_values("average_precision", ascending=False, ignore_index=True)
+    return found.sort_values("average_precision", ascending=False, ignore_index=True)
 
 
 def shown(found: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns that a person compares."""
-    return found.set_index(PAIR)[SHOWN].round(3)
+    """Return the columns that a person compares, of the pairs that have figures."""
+    return found.dropna(subset=INTERVAL).set_index(PAIR)[SHOWN].round(3)
 
 
-def intervals(found: pd.DataFrame) -> Finding:
+def intervals(compared: pd.DataFrame) -> Finding:
     """Draw the average precision of each pair, coloured by how its rows were resampled."""
+    found = compared.dropna(subset=INTERVAL)
     figure, (axes,) = panels(1, 1, 1.0 + 0.32 * len(found))
     colours = dict(zip(found["resampling"].unique(), COLOURS * len(found), strict=False))
     figures = [Figure(*line) for line in found[INTERVAL].itertuples(index=False)]
@@ -78,13 +79,26 @@ def intervals(found: pd.DataFrame) -> Finding:
     axes.set_xlabel("average precision, with its 95 % interval")
     axes.margins(x=0.12)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), title="resampling")
-    best, first = figures[0], found.iloc[0]
-    near = sum(one.high >= best.low for one in figures[1:])
+    best, near = figures[0], sum(one.high >= figures[0].low for one in figures[1:])
     slow = found.iloc[int(found["fit_seconds"].argmax())]
     sentence = (
-        f"{first['learner']} with {first['resampling']} ranks best of {len(found)} pairs: {best.value:.3f} "
-        f"({best.low:.3f} to {best.high:.3f}). The intervals of {near} others overlap its own. The longest fit, of "
-        f"{slow['learner']} with {slow['resampling']}, took {slow['fit_seconds']:.1f} s."
+        f"{_first_told(found)}: {best.value:.3f} ({best.low:.3f} to {best.high:.3f}). Of the other {len(found) - 1} "
+        f"intervals {near} reach into this one. The longest fit, of {_pair(slow)}, took {slow['fit_seconds']:.1f} s."
     )
     numbers = {"best": best.value, "pairs": len(found), "near": near, "longest fit": float(slow["fit_seconds"])}
-    return Finding(sentence, figure, numbers)
+    return Finding(sentence + _refusals_told(compared), figure, numbers)
+
+
+def _first_told(found: pd.DataFrame) -> str:
+    """Say which pair ranks best, or which share that place."""
+    names = [_pair(one) for _, one in found[found["average_precision"] == found["average_precision"].max()].iterrows()]
+    return f"{listed(names)} {'rank best, as equals,' if len(names) > 1 else 'ranks best'} of {len(found)} pairs"
+
+
+def _refusals_told(compared: pd.DataFrame) -> str:
+    reasons = compared[compared["refused"].notna()].groupby("refused", sort=False)
+    return "".join(f" Left out: {listed(_pair(one) for _, one in some.iterrows())}: {why}." for why, some in reasons)
+
+
+def _pair(line: pd.Series) -> str:
+    return f"{line['learner']} with {line['resampling']}"

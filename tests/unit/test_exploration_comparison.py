@@ -24,10 +24,10 @@ def folder_of(text: str, folder: Path) -> Path:
 
 
 def test_table(tmp_path: Path) -> None:
-    """Pairs come best first; one that refused the rows has no figures and is left out."""
+    """Pairs come best first; one that refused the rows comes last and has no figures to show."""
     found = comparison.table(folder_of("\n".join([HEADER, *LINES]), tmp_path))
 
-    assert found["learner"].tolist() == ["xgboost", "svc", "mlp"]
+    assert found["learner"].tolist() == ["xgboost", "svc", "mlp", "mlp"]
     assert comparison.shown(found)["fit_seconds"].tolist() == [3, 20.5, 1]
 
 
@@ -45,6 +45,16 @@ def test_intervals(tmp_path: Path) -> None:
 
     assert found.numbers == {"best": 0.8, "pairs": 3, "near": 1, "longest fit": 20.5}
     assert found.sentence.startswith("xgboost with smote ranks best of 3 pairs: 0.800 (0.720 to 0.900).")
+    assert found.sentence.endswith(" Left out: mlp with smote: missing cells.")
+
+
+def test_equal_pairs(tmp_path: Path) -> None:
+    """Pairs with the same average precision, as where a resampling has nothing to do, share the first place."""
+    equal = LINES[1].replace("smote", "none")
+    found = comparison.intervals(comparison.table(folder_of("\n".join([HEADER, *LINES[:2], equal]), tmp_path)))
+
+    assert "xgboost with smote and xgboost with none rank best, as equals, of 3 pairs: 0.800" in found.sentence
+    assert "Left out" not in found.sentence
 
 
 def test_refused_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
