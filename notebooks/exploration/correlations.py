@@ -1,5 +1,7 @@
 """Correlations on the rows as they are and on a balanced sample of them, side by side."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -34,15 +36,28 @@ def matrices(X: pd.DataFrame, y: Labels, balance: Positions) -> Finding:
         one.set_title(f"{'all' if matrix is every else 'balanced'}: {rows:,} rows", fontsize=11)
     figure.colorbar(image, ax=axes, shrink=0.7, label="correlation")
     honest = X.loc[y == 0, [name for name in both if name != LABEL]].corr()
-    first, second = _made_by_class(even, honest)
+    found = _made_by_class(even, honest)
+    if found is None:
+        sentence = "No two columns of numbers go together more on the balanced rows than among the honest ones"
+        return Finding(f"{sentence} (columns that vary: {len(honest)}).", figure, {"columns": len(honest)})
     tables = {"all": every, "balanced": even, "honest": honest}
-    pair = {name: float(table[first][second]) for name, table in tables.items()}
-    sentence = (
-        f"{first} and {second} go together with r = {pair['all']:.2f} on all rows and {pair['balanced']:.2f} on the "
-        f"balanced ones, where half of the rows are frauds and the class moves both; among the honest rows alone it is "
-        f"{pair['honest']:.2f}. A dark balanced matrix is a picture of the class, not of how payments are."
+    pair = {name: float(table.loc[found]) for name, table in tables.items()}
+    return Finding(_pair_told(found, pair, even, len(balance)), figure, pair)
+
+
+def _pair_told(names: tuple[str, str], pair: Mapping[str, float], even: pd.DataFrame, rows: int) -> str:
+    both_move = even.loc[list(names), LABEL].abs().min() > chance(rows)
+    return (
+        f"{names[0]} and {names[1]} go together with r = {pair['all']:.2f} on all rows and {pair['balanced']:.2f} on "
+        f"the {rows:,} balanced ones, where r is up to {chance(rows):.2f} by chance"
+        f"{' and the class moves both' if both_move else ''}; among the honest rows alone it is {pair['honest']:.2f}. "
+        "What the balanced matrix adds to that of the honest rows pictures frauds and chance, not how payments are."
     )
-    return Finding(sentence, figure, pair)
+
+
+def chance(rows: int) -> float:
+    """Return three standard errors of a correlation that is none."""
+    return min(1.0, ERRORS / float(np.sqrt(rows)))
 
 
 def _name_axes(axes: Axes, names: list[str]) -> None:
@@ -52,10 +67,13 @@ def _name_axes(axes: Axes, names: list[str]) -> None:
     axes.set_yticks(range(len(shown)), shown, fontsize=7)
 
 
-def _made_by_class(even: pd.DataFrame, honest: pd.DataFrame) -> tuple[str, str]:
-    """Return the pair of columns whose correlation on balanced rows exceeds that among honest rows most."""
+def _made_by_class(even: pd.DataFrame, honest: pd.DataFrame) -> tuple[str, str] | None:
+    """Return the pair of columns whose correlation on balanced rows exceeds that among honest rows most, if any."""
     excess = (even.loc[honest.index, honest.index].abs() - honest.abs()).fillna(0.0).to_numpy()
-    first, second = divmod(int(np.argmax(np.triu(excess, 1))), len(excess))
+    above = np.triu(excess, 1)
+    if not (above > 0).any():
+        return None
+    first, second = divmod(int(np.argmax(above)), len(excess))
     return str(honest.columns[first]), str(honest.columns[second])
 
 
@@ -74,13 +92,21 @@ def with_label(X: pd.DataFrame, y: Labels, balance: Positions) -> Finding:
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.grid(visible=False, axis="x")
     axes.legend(loc="upper left")
-    plain = ERRORS / np.sqrt(len(balance))  # three standard errors of a correlation that is none
-    down = [name for name in order[:STRONGEST] if even[name] < -plain]
-    up = [name for name in order[::-1][:STRONGEST] if even[name] > plain]
     strength = {"all": float(every.abs().mean()), "balanced": float(even.abs().mean())}
     sentence = (
-        f"Fraud goes with low {listed(down)} and with high {listed(up)}. Over all columns |r| has a mean of "
+        f"{_told(even, chance(len(balance)))}. Over all columns of numbers |r| has a mean of "
         f"{strength['all']:.2f} on all rows and of {strength['balanced']:.2f} on the balanced ones, and nothing about "
         "fraud differs between the two."
     )
     return Finding(sentence, figure, strength)
+
+
+def _told(even: pd.Series, error: float) -> str:
+    """Say which columns go with fraud further than chance does."""
+    order = even.sort_values().index
+    down = [name for name in order[:STRONGEST] if even[name] < -error]
+    up = [name for name in order[::-1][:STRONGEST] if even[name] > error]
+    parts = [f"with {end} {listed(names)}" for end, names in (("low", down), ("high", up)) if names]
+    if not parts:
+        return f"No column goes with fraud beyond an r of {error:.2f} on the balanced rows, which chance reaches too"
+    return f"Fraud goes {' and '.join(parts)}"

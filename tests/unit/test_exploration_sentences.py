@@ -1,0 +1,56 @@
+"""What the first notebook says of rows: each sentence follows from the numbers, also where there is nothing to say."""
+
+import pandas as pd
+import pytest
+from notebooks.exploration import correlations, rows
+
+from fraud.model.scores import Labels
+from tests.labelled import make_labelled
+
+NUMBERS = ["one", "two", "three", "Amount"]
+
+
+def with_label(X: pd.DataFrame, y: Labels) -> str:
+    return correlations.with_label(X, y, rows.balanced(y)).sentence
+
+
+def test_fraud_goes_one_way() -> None:
+    """Where fraud goes with high values only, no low ones are spoken of, and the other way round."""
+    made = make_labelled(2000, 200, shift=3)
+    X = pd.DataFrame(made.X, columns=NUMBERS).drop(columns="Amount")
+
+    assert with_label(X, made.y).startswith("Fraud goes with high one. Over")
+    assert with_label(-X, made.y).startswith("Fraud goes with low one. Over")
+
+
+def test_fraud_goes_with_nothing() -> None:
+    """Where no column goes with fraud further than chance does, that is said."""
+    made = make_labelled(2000, 12, shift=0)
+
+    assert with_label(pd.DataFrame(made.X, columns=NUMBERS), made.y).startswith(
+        "No column goes with fraud beyond an r of 0.61"
+    )
+
+
+def test_no_pair() -> None:
+    """One column of numbers has no other to go together with."""
+    made = make_labelled()
+    found = correlations.matrices(pd.DataFrame({"one": made.X[:, 0]}), made.y, rows.balanced(made.y))
+
+    assert found.sentence == (
+        "No two columns of numbers go together more on the balanced rows than among the honest ones "
+        "(columns that vary: 1)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("shift", "is_said"), [pytest.param(3, True, id="both move"), pytest.param(0, False, id="chance alone")]
+)
+def test_class_moves_both(shift: float, is_said: bool) -> None:
+    """The class is named as what moves two columns only where both go with it further than chance does."""
+    made = make_labelled(2000, 100, shift=shift)
+    X = pd.DataFrame(made.X, columns=NUMBERS)
+    X["two"] += shift * made.y
+    sentence = correlations.matrices(X, made.y, rows.balanced(made.y)).sentence
+
+    assert ("the class moves both" in sentence) == is_said
