@@ -103,10 +103,12 @@ def planes(done: list[Resampled], names: tuple[str, ...]) -> Finding:
     invented = [f"{percent(share)} of {name}'s" for name, share in made.items() if share > 0]
     dropped = [one.name for one in done if len(one.after) - one.after.frauds < len(one.before) - one.before.frauds]
     sentence = (
-        f"Frauds that never happened: {listed(invented)}; they lie on lines between true ones, "
-        f"also where honest rows are. Fewer honest rows than there were are left by {listed(dropped)}."
+        f"Frauds that never happened: {listed(invented)}; they lie between true ones, where honest rows may be too. "
+        if invented
+        else "No resampler here makes up a fraud. "
     )
-    return Finding(sentence, figure, made)
+    fewer = f"Fewer honest rows than there were are left by {listed(dropped)}."
+    return Finding(sentence + (fewer if dropped else "Each leaves every honest row."), figure, made)
 
 
 def _draw_plane(axes: Axes, resampled: Resampled, points: Floats) -> None:

@@ -1,8 +1,9 @@
 """What the first notebook says of rows: each sentence follows from the numbers, also where there is nothing to say."""
 
+import numpy as np
 import pandas as pd
 import pytest
-from notebooks.exploration import correlations, rows
+from notebooks.exploration import correlations, folds, resampled, rows
 
 from fraud.model.scores import Labels
 from tests.labelled import make_labelled
@@ -54,3 +55,16 @@ def test_class_moves_both(shift: float, is_said: bool) -> None:
     sentence = correlations.matrices(X, made.y, rows.balanced(made.y)).sentence
 
     assert ("the class moves both" in sentence) == is_said
+
+
+def test_nothing_made_up() -> None:
+    """Without a row that a resampler made up, nothing is said of where such rows lie."""
+    before = make_labelled(100, 20)
+    scores = folds.Unseen(before.y, np.zeros(100), np.zeros(100))
+    made = before[np.arange(100)]
+    made.X[:20] += 1
+    copied = resampled.planes([resampled.Resampled("none", before, before, scores)], tuple(NUMBERS)).sentence
+    invented = resampled.planes([resampled.Resampled("new", before, made, scores)], tuple(NUMBERS)).sentence
+
+    assert copied == "No resampler here makes up a fraud. Each leaves every honest row."
+    assert invented.startswith("Frauds that never happened: 100")
