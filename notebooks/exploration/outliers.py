@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from notebooks.exploration.finding import CLASSES, Finding, mark, name_rows, panels, percent
+from notebooks.exploration.finding import CLASSES, Finding, listed, mark, name_rows, panels, percent
 from notebooks.exploration.folds import Unseen, ranking, unseen
 from notebooks.exploration.rows import frame
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def outside_by_column(X: pd.DataFrame, y: Labels, names: Sequence[str]) -> Findi
     axes[0].legend(loc="upper left")
     (honest, frauds), (honest_too, frauds_too) = dropped.values()
     sentence = (
-        f"Outside the fences that all rows place in these {len(names)} columns lie {frauds:,} of the "
+        f"Outside the fences that all rows place in {listed(names)} lie {frauds:,} of the "
         f"{int(y.sum()):,} frauds and {percent(honest / (y == 0).sum())} of the honest rows, and dropping outliers "
         f"drops them. Fences placed by the frauds alone leave out {frauds_too:,} frauds and {honest_too:,} honest rows."
     )
@@ -90,11 +90,20 @@ def _trap_drawn(figures: Mapping[str, tuple[Figure, Figure]]) -> Finding:
     axes.set(xlabel="average precision of a model trained on the rows left, with its 95 % interval")
     axes.margins(x=0.12)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    base, without, by_label = figures.values()
-    sentence = (
-        f"Trained without outliers and measured on all rows, the model reaches {without[0].value:.3f} instead of "
-        f"{base[0].value:.3f}; measured without them too, {without[1].value:.3f}. With fences placed by the frauds it "
-        f"is {by_label[0].value:.3f} and {by_label[1].value:.3f}. That rule is a trap: it needs the label, which a "
-        "payment does not have when it is scored, so the rows left are not the payments that the model will meet."
+    (base, _), *cleaned = figures.values()
+    return Finding(dropping_told(base, cleaned), figure, {name: on_all.value for name, (on_all, _) in figures.items()})
+
+
+def dropping_told(base: Figure, cleaned: Sequence[tuple[Figure, Figure]]) -> str:
+    """Say what fences of all rows, and fences of the frauds, do to the figures on all rows and on those left."""
+    places = ["below" if one.value < base.low else "above" if one.value > base.high else "within" for one, _ in cleaned]
+    better = [name for name, (one, left) in zip(("first", "second"), cleaned, strict=True) if left.value > one.value]
+    which = {0: "neither model", 1: f"the {''.join(better)} model", 2: "both models"}[len(better)]
+    (first, first_left), (second, second_left) = cleaned
+    return (
+        f"With nothing dropped the average precision is {base.value:.3f} ({base.low:.3f} to {base.high:.3f}). Trained "
+        f"without outliers and measured on all rows it is {first.value:.3f}, {places[0]} that interval; with the "
+        f"fences of the frauds {second.value:.3f}, {places[1]} it. The rows left, measured alone, flatter {which}: "
+        f"{first_left.value:.3f} and {second_left.value:.3f}; they are not all that a model meets, as a payment beyond "
+        "the fences has to be scored too, and the second fences come from labels, also those of the measured rows."
     )
-    return Finding(sentence, figure, {name: on_all.value for name, (on_all, _) in figures.items()})

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from notebooks.exploration import correlations, folds, resampled, rows
+from notebooks.exploration import correlations, folds, outliers, resampled, rows
 
+from fraud.model.evaluation import Figure
 from fraud.model.scores import Labels
 from tests.labelled import make_labelled
 
@@ -68,3 +69,19 @@ def test_nothing_made_up() -> None:
 
     assert copied == "No resampler here makes up a fraud. Each leaves every honest row."
     assert invented.startswith("Frauds that never happened: 100")
+
+
+def test_outliers_follow_the_numbers() -> None:
+    """Where dropping outliers harms and where it does not, and which rows flatter, is read off the figures."""
+    base = Figure(0.5, 0.4, 0.6)
+    harmed = outliers.dropping_told(
+        base, [(Figure(0.3, 0, 1), Figure(0.2, 0, 1)), (Figure(0.5, 0, 1), Figure(0.9, 0, 1))]
+    )
+    helped = outliers.dropping_told(
+        base, [(Figure(0.7, 0, 1), Figure(0.7, 0, 1)), (Figure(0.5, 0, 1), Figure(0.4, 0, 1))]
+    )
+
+    assert "on all rows it is 0.300, below that interval; with the fences of the frauds 0.500, within it." in harmed
+    assert "flatter the second model: 0.200 and 0.900" in harmed
+    assert "on all rows it is 0.700, above that interval" in helped
+    assert "flatter neither model: 0.700 and 0.400" in helped
