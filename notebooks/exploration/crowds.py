@@ -13,6 +13,7 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
+from fraud.errors import ColumnError
 from fraud.model.scores import Floats, Labels
 
 PERPLEXITY = 30
@@ -31,6 +32,10 @@ class Plane:
     @classmethod
     def of(cls, X: pd.DataFrame) -> "Plane":
         numbers = X.select_dtypes("number")
+        if numbers.shape[1] < 2:
+            raise ColumnError(
+                f"a plane needs two columns of numbers; there is {', '.join(map(str, numbers)) or 'none'}"
+            )
         medians = numbers.median()
         scaler = StandardScaler().fit(numbers.fillna(medians).to_numpy())
         standard = scaler.transform(numbers.fillna(medians).to_numpy())
@@ -67,8 +72,8 @@ def projections(X: pd.DataFrame, y: Labels, crowd: Positions) -> Finding:
     sentence = (
         f"Two principal components hold {percent(explained)} of the variance; in their plane {percent(near[0])} of the "
         f"frauds have a fraud for their nearest neighbour, and in t-SNE's {percent(near[1])}, where "
-        f"{percent(float(labels.mean()))} of these rows are frauds. The rest lie in the crowd: no picture is a model, "
-        "and distances and sizes in t-SNE mean little."
+        f"{percent(float(labels.mean()))} of these rows are frauds. Missing cells are drawn at the median, and "
+        "categories not at all; distances and sizes in t-SNE mean little."
     )
     return Finding(sentence, figure, {"explained": explained, "pca": near[0], "t-sne": near[1]})
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from notebooks.exploration import correlations, folds, outliers, resampled, rows
+from notebooks.exploration import correlations, crowds, folds, outliers, resampled, rows
 
+from fraud.errors import ColumnError
 from fraud.model.evaluation import Figure
 from fraud.model.scores import Labels
 from tests.labelled import make_labelled
@@ -56,6 +57,12 @@ def test_class_moves_both(shift: float, is_said: bool) -> None:
     sentence = correlations.matrices(X, made.y, rows.balanced(made.y)).sentence
 
     assert ("the class moves both" in sentence) == is_said
+
+
+def test_no_plane() -> None:
+    """A single column of numbers makes no plane, and is named."""
+    with pytest.raises(ColumnError, match="a plane needs two columns of numbers; there is one"):
+        crowds.Plane.of(pd.DataFrame({"one": [1.0, 2.0], "kind": pd.Categorical(["a", "b"])}))
 
 
 def test_nothing_made_up() -> None:
