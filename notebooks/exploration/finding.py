@@ -84,8 +84,11 @@ def mark(axes: Axes, found: Measured, place: float, colour: str, label: str | No
 
 
 def percent(part: float) -> str:
-    """Write a part of 1 as a percentage of at most three digits: 0.172 %, 1.5 %, 98.5 %."""
-    return f"{100 * part:.3g}\N{NO-BREAK SPACE}%"
+    """Write a part of 1 as a percentage of at most three digits, more just short of 100: 0.172 %, 99.99 %."""
+    text = f"{100 * part:.3g}"
+    if text == "100" and part < 1:
+        text = f"{100 - float(f'{100 - 100 * part:.1g}'):.12g}"
+    return f"{text}\N{NO-BREAK SPACE}%"
 
 
 def listed(words: Iterable[str]) -> str:

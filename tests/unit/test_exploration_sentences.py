@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from notebooks.exploration import correlations, crowds, folds, outliers, resampled, rows
+from notebooks.exploration.finding import percent
 
 from fraud.errors import ColumnError
 from fraud.model.evaluation import Figure
@@ -92,3 +93,10 @@ def test_outliers_follow_the_numbers() -> None:
     assert "flatter the second model: 0.200 and 0.900" in harmed
     assert "on all rows it is 0.700, above that interval" in helped
     assert "flatter neither model: 0.700 and 0.400" in helped
+
+
+def test_all_but_a_few() -> None:
+    """What is short of everything is never written as 100 %."""
+    written = [percent(part).replace("\xa0", " ") for part in (1.0, 0.99997, 0.9998, 0.9983, 0.0)]
+
+    assert written == ["100 %", "99.997 %", "99.98 %", "99.8 %", "0 %"]
