@@ -35,8 +35,10 @@ def source(root: Path) -> Path:
 def read(path: Path, label: str, time: str, amount: str) -> Channel:
     """Read a CSV file, or a folder of them, through the reader of the training job."""
     channel = channels.read(path, Roles(label, time_column=time))
-    if channel.schema.index(amount) is None:
+    if amount not in channel.schema.names:
         raise ColumnError(f'there is no column "{amount}" among {", ".join(channel.schema.names)}; change AMOUNT')
+    if channel.schema.columns[channel.schema.names.index(amount)].kind != "number":
+        raise ColumnError(f'column "{amount}" holds words; change AMOUNT to the column that holds the amounts')
     return channel
 
 

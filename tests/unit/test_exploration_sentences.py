@@ -1,5 +1,7 @@
 """What the first notebook says of rows: each sentence follows from the numbers, also where there is nothing to say."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,3 +102,18 @@ def test_all_but_a_few() -> None:
     written = [percent(part).replace("\xa0", " ") for part in (1.0, 0.99997, 0.9998, 0.9983, 0.0)]
 
     assert written == ["100 %", "99.997 %", "99.98 %", "99.8 %", "0 %"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "message"),
+    [
+        pytest.param("amount", 'there is no column "amount" among Time, Amount, kind; change AMOUNT', id="other case"),
+        pytest.param("kind", 'column "kind" holds words; change AMOUNT', id="words"),
+    ],
+)
+def test_no_such_amount(amount: str, message: str, tmp_path: Path) -> None:
+    """An amount that later cells could not look up, or add up, is refused where the rows are read."""
+    (tmp_path / "rows.csv").write_text("Time,Amount,kind,Class\n1,2.5,web,0\n2,3,shop,1\n3,4.5,web,0\n")
+
+    with pytest.raises(ColumnError, match=message):
+        rows.read(tmp_path / "rows.csv", "Class", "Time", amount)
