@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from notebooks.exploration.finding import CLASSES, Finding, panels, percent
-from notebooks.exploration.rows import Positions
+from notebooks.exploration.rows import Positions, numbers
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
@@ -31,14 +31,12 @@ class Plane:
 
     @classmethod
     def of(cls, X: pd.DataFrame) -> "Plane":
-        numbers = X.select_dtypes("number")
-        if numbers.shape[1] < 2:
-            raise ColumnError(
-                f"a plane needs two columns of numbers; there is {', '.join(map(str, numbers)) or 'none'}"
-            )
-        medians = numbers.median()
-        scaler = StandardScaler().fit(numbers.fillna(medians).to_numpy())
-        standard = scaler.transform(numbers.fillna(medians).to_numpy())
+        known = numbers(X)
+        if known.shape[1] < 2:
+            raise ColumnError(f"a plane needs two columns of numbers; there is {', '.join(map(str, known)) or 'none'}")
+        medians = known.median()
+        scaler = StandardScaler().fit(known.fillna(medians).to_numpy())
+        standard = scaler.transform(known.fillna(medians).to_numpy())
         return cls(medians, scaler, PCA(2, random_state=0).fit(standard))
 
     def standard(self, X: pd.DataFrame) -> Floats:

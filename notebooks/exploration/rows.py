@@ -92,8 +92,13 @@ def strongest(X: pd.DataFrame, y: Labels, count: int) -> list[str]:
 
     Ranks alone decide, so that neither the class balance nor a far outlier changes the order.
     """
-    apart = {str(name): separation(values, y) for name, values in X.select_dtypes("number").items()}
+    apart = {str(name): separation(values, y) for name, values in numbers(X).items()}
     return sorted(apart, key=lambda name: -apart[name])[:count]
+
+
+def numbers(X: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of numbers that hold any."""
+    return X.select_dtypes("number").dropna(axis=1, how="all")
 
 
 def separation(values: pd.Series, y: Labels) -> float:

@@ -117,3 +117,12 @@ def test_no_such_amount(amount: str, message: str, tmp_path: Path) -> None:
 
     with pytest.raises(ColumnError, match=message):
         rows.read(tmp_path / "rows.csv", "Class", "Time", amount)
+
+
+def test_hollow_column() -> None:
+    """A column without a single cell ranks nowhere and lies in no plane; the others do."""
+    made = make_labelled()
+    X = pd.DataFrame(made.X, columns=NUMBERS).assign(hollow=np.nan)
+
+    assert "hollow" not in rows.strongest(X, made.y, 6)
+    assert np.isfinite(crowds.Plane.of(X).place(X)).all()
