@@ -109,7 +109,7 @@ def _amounts_told(amount: pd.Series, hours: Floats, y: Labels, figure: Figure) -
     night = {name: float((hours[y == label] < NIGHT_HOURS).mean()) for label, _, name in CLASSES}
     apart = {"amount": separation(amount, y), "hour": separation(pd.Series(hours), y)}
     sentence = (
-        f"Half of the frauds are below {median['fraud']:,.2f}, half of the honest payments below "
+        f"The median fraud is of {median['fraud']:,.2f}, the median honest payment of "
         f"{median['honest']:,.2f}; from 0 to {NIGHT_HOURS} o'clock come {percent(night['fraud'])} of the frauds and "
         f"{percent(night['honest'])} of the honest payments. Told by the amount alone, a fraud stands apart from an "
         f"honest payment in {percent(apart['amount'])} of all pairs, by the hour alone in {percent(apart['hour'])}; "
@@ -131,9 +131,9 @@ def boxes(X: pd.DataFrame, y: Labels, names: list[str]) -> Finding:
     cells = X[names[0]][y == 1].dropna()
     hidden = float(cells.between(honest[0] - reach, honest[1] + reach).mean())
     sentence = (
-        f"In {names[0]}, the strongest, the middle half of the honest rows lies from {honest[0]:.1f} to "
-        f"{honest[1]:.1f} and that of the frauds from {fraud[0]:.1f} to {fraud[1]:.1f}; yet {percent(hidden)} of the "
-        "frauds are within the honest whiskers, where no single column tells them."
+        f"In {names[0]}, the strongest, the middle half of the honest rows lies from {honest[0]:,.4g} to "
+        f"{honest[1]:,.4g} and that of the frauds from {fraud[0]:,.4g} to {fraud[1]:,.4g}; {percent(hidden)} of the "
+        "frauds are within the whiskers of the honest rows."
     )
     return Finding(sentence, figure, {"hidden": hidden, "columns": len(names)})
 

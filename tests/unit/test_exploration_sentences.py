@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from notebooks.exploration import correlations, crowds, folds, outliers, resampled, rows
+from notebooks.exploration import columns, correlations, crowds, folds, outliers, resampled, rows
 from notebooks.exploration.finding import percent
 
 from fraud.errors import ColumnError
@@ -126,3 +126,13 @@ def test_hollow_column() -> None:
 
     assert "hollow" not in rows.strongest(X, made.y, 6)
     assert np.isfinite(crowds.Plane.of(X).place(X)).all()
+
+
+def test_boxes_of_small_numbers() -> None:
+    """A column of small numbers has its quartiles written, and nothing is said of what other columns tell."""
+    made = make_labelled(2000, 200, shift=3)
+    sentence = columns.boxes(pd.DataFrame(made.X / 1e4, columns=NUMBERS), made.y, ["one"]).sentence
+
+    assert "from 0.0 to" not in sentence
+    assert "e-05" in sentence
+    assert sentence.endswith("% of the frauds are within the whiskers of the honest rows.")
