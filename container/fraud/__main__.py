@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 
 import click
@@ -26,6 +27,10 @@ def train() -> None:
     _answer_help("train")
     # XGBoost's threads sleep while they wait: spinning, they take each other's time on a machine that is busy.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:  # the library that draws the report does not even load without one
+        sys.exit("ERROR TEMPORARY_DIRECTORY: no file can be written in /tmp; mount a directory there: --tmpfs /tmp")
     from fraud.training.job import main as run  # noqa: PLC0415 - only what a verb needs is imported, after the setting
 
     run()

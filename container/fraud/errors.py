@@ -128,6 +128,10 @@ class BundleError(UserError):
     code = "MODEL_UNUSABLE"
 
 
+class OutputError(PlatformError):
+    code = "OUTPUT_UNWRITABLE"
+
+
 class DeviceError(PlatformError):
     code = "DEVICE_UNAVAILABLE"
 

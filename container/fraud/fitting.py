@@ -121,8 +121,11 @@ class Trainer:
 
     def _attempt(self, split: Split, resampling: str, on_round: OnRound) -> _Attempt:
         rows = RESAMPLERS[resampling](split.training, self._options())
-        if self.hyperparameters.resampling == "auto" and resampling != "none" and rows is split.training:
-            raise ResamplingError("the training rows reach its ratio already, so that it would change nothing")
+        if resampling != "none" and rows is split.training:
+            nothing = "the training rows reach its ratio already, so that it would change nothing"
+            if self.hyperparameters.resampling == "auto":
+                raise ResamplingError(nothing)
+            log.warning("resampling %s: %s", resampling, nothing)
         rounds: list[Mapping[str, float]] = []
 
         def record(number: int, figures: Mapping[str, float]) -> bool:

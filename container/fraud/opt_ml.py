@@ -1,11 +1,12 @@
 """The tree that SageMaker gives to a container; the only file that knows its paths."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fraud.errors import ConfigError, FraudError, HostsError, InputModeError
+from fraud.errors import ConfigError, FraudError, HostsError, InputModeError, OutputError
 
 FAILURE_CHARACTERS = 1024
 # What each file of the configuration should hold, and what JSON may hold instead.
@@ -60,6 +61,13 @@ class OptMl:
         hosts = self._config("resourceconfig").get("hosts", [])
         if isinstance(hosts, list) and len(hosts) > 1:
             raise HostsError(f"the job has {len(hosts)} hosts and training runs on one; start it with InstanceCount=1")
+
+    def require_writable(self) -> None:
+        """Raise OutputError where the model or its report could not be written once they are made."""
+        for directory in (self.model, self.output_data):
+            there = next(path for path in (directory, *directory.parents) if path.exists())
+            if not os.access(there, os.W_OK | os.X_OK):
+                raise OutputError(f"{there} cannot be written; mount it writable, for the user that trains")
 
     def write_failure(self, error: FraudError) -> None:
         """Leave the cause where DescribeTrainingJob reads it, unless one is there already (T35, T36)."""

@@ -83,3 +83,22 @@ def test_files_of_a_job_are_readable_by_all(trained_tree: Path) -> None:
         assert Path(directory).stat().st_mode & 0o555 == 0o555
         for name in names:
             assert (Path(directory) / name).stat().st_mode & 0o444 == 0o444
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        pytest.param(("--user", "12345:54321"), "OUTPUT_UNWRITABLE: /opt/ml/", id="another user's tree"),
+        pytest.param(("--read-only",), "ERROR TEMPORARY_DIRECTORY: no file can be written in /tmp", id="no /tmp"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_the_fit(
+    image: str, tree: Path, arguments: tuple[str, ...], complaint: str
+) -> None:
+    """A job that could not save its model, or not even load its libraries, ends at once with one clear line."""
+    (tree / "model").mkdir(mode=0o755)
+    finished = run(*arguments, "--volume", f"{tree}:/opt/ml", image, "train")
+
+    assert finished.returncode == 1
+    assert complaint in finished.stderr
+    assert "Traceback" not in finished.stderr

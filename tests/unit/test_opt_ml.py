@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fraud.errors import ConfigError, HostsError, InputModeError, NoFraudError, RowError
+from fraud.errors import ConfigError, HostsError, InputModeError, NoFraudError, OutputError, RowError
 from fraud.opt_ml import OptMl
 
 
@@ -161,3 +161,19 @@ def test_unwritable_text(tree: OptMl) -> None:
     tree.write_failure(NoFraudError("train/\udcff.csv"))
 
     assert tree.failure.read_text() == "DATA_NO_FRAUD: train/\\udcff.csv"
+
+
+@pytest.mark.parametrize("closed", ["model", "output"])
+def test_an_output_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str) -> None:
+    """What could not be written after hours of training is refused before, by the nearest directory that is there."""
+    (tmp_path / closed).mkdir()
+    monkeypatch.setattr("os.access", lambda path, _mode: path != tmp_path / closed)
+    with pytest.raises(OutputError, match=rf"/{closed} cannot be written; mount it writable"):
+        OptMl(tmp_path).require_writable()
+
+
+def test_an_output_that_is_not_there_yet(tmp_path: Path) -> None:
+    """Directories that a job makes itself need not be there, and none is made to find out."""
+    OptMl(tmp_path / "not" / "yet").require_writable()
+
+    assert list(tmp_path.iterdir()) == []

@@ -133,6 +133,7 @@ def document(**changes: Any) -> dict[str, Any]:
             "roc": [[0.0, 0.0], [0.004, 0.6], [1.0, 1.0]],
         },
         "importance": {"V17": 0.75, "Amount": 0.25},
+        "is_supervised": True,
         "importance_of": "total gain",
         "rounds": 30,
         "columns": [{"name": name, "kind": "number"} for name in ("Amount", "V16", "V17")],
@@ -280,7 +281,10 @@ def test_plots(page: str) -> None:
             id="few points",
         ),
         pytest.param(
-            {"resampling": [{**NONE, "is_chosen": True}], "hyperparameters": {"resampling": "none", "top_k": 5}},
+            {
+                "resampling": [{**NONE, "is_chosen": True}],
+                "hyperparameters": {"algorithm": "xgboost", "resampling": "none", "top_k": 5},
+            },
             "The job names its resampling, none , so no other was tried.",
             id="resampling named",
         ),
@@ -291,6 +295,11 @@ def test_plots(page: str) -> None:
         ),
         pytest.param({"importance": {}}, "No column has a share", id="no split"),
         pytest.param({"importance": {}, "importance_of": ""}, "does not tell how much each column", id="none told"),
+        pytest.param(
+            {"resampling": [{**NONE, "is_chosen": True}], "is_supervised": False},
+            "honest rows as they are",
+            id="honest",
+        ),
         pytest.param({"importance_of": "absolute weight"}, "columns have a weight", id="weights"),
         pytest.param(
             {"confusion": confusion(0, 2), "figures": {"validation": ZERO}}, "0 of 2 flagged", id="precision of zero"

@@ -19,8 +19,9 @@ from fraud.model.parameters import (
 )
 from fraud.model.scores import Floats
 
-# Keeps the log-odds of a share of frauds of 0 or 1 finite.
-LEAST_SHARE = 1e-4
+# Keeps the log-odds of a share of frauds of 0 or 1 finite. Of shares that vote by the hundred, none may be one of a
+# few hundred: much smaller values say far too little of rows without a vote, larger ones blur those with one.
+LEAST_SHARE = 2e-3
 
 
 class _Shares(TreeLearner):

@@ -157,7 +157,7 @@ def _require_neighbours(name: str, rows: Labelled, options: Options, *, knows_ca
         raise ResamplingError(f"{name} needs two frauds or more to look between; the training rows hold {rows.frauds}")
     if len(options.categorical) == rows.X.shape[1]:
         raise ResamplingError(
-            f"{name} needs a column of numbers, and every column is a category; use undersample or none"
+            f"{name} needs a column of numbers, and every column is a category; use random-oversample or none"
         )
     if options.categorical and not knows_categories:
         columns = quoted(_names(options.categorical, options))
@@ -167,7 +167,7 @@ def _require_neighbours(name: str, rows: Labelled, options: Options, *, knows_ca
         columns = quoted(_names(missing, options))
         raise ResamplingError(
             f"{name} cannot look between missing cells, which {columns} hold{'s' * (len(missing) == 1)}; "
-            "use undersample or none, fill the cells, or exclude the columns"
+            "use random-oversample, undersample or none, fill the cells, or exclude the columns"
         )
 
 

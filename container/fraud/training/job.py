@@ -92,6 +92,7 @@ def main() -> None:
 def run(opt_ml: OptMl, told: TrainingSettings, stop: Stop) -> None:
     """Read, fit, save, report."""
     opt_ml.require_one_host()
+    opt_ml.require_writable()
     content_types = opt_ml.content_types()
     parameters = hyperparameters.read(opt_ml.hyperparameters())
     train, others = _read_channels(opt_ml, parameters, content_types)

@@ -49,6 +49,7 @@ def describe(bundle: ModelBundle, fitted: Fitted, split: Split, notes: Sequence[
         "sweep": [_at(threshold, y, scores.probability) for threshold in SWEEP],
         "curves": curves(y, scores.probability),
         "importance": bundle.model.learner.importance(bundle.schema.names),
+        "is_supervised": bundle.model.learner.is_supervised,
         "importance_of": bundle.model.learner.importance_of,
         "rounds": bundle.model.learner.rounds,
         "columns": [{"name": column.name, "kind": column.kind} for column in bundle.schema.columns],
