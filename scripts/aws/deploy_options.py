@@ -14,6 +14,19 @@ VARIANT_HELP = (
     "type=ml.c5.xlarge, image=URI. Repeat it for an A/B test."
 )
 SIZES = {"weight": float, "instances": int, "type": str, "image": str}
+# What means nothing without another option, and what means nothing beside one.
+COMPANIONS = (
+    ("async_failures", "async_output"),
+    ("async_concurrency", "async_output"),
+    ("scale_target", "scale"),
+    ("capture_percent", "capture"),
+    ("max_concurrency", "serverless"),
+    ("is_update", "name"),
+    ("step_percent", "traffic"),
+    ("wait_seconds", "is_update"),
+    ("alarms", "is_update"),
+)
+STRANGERS = (("instances", "serverless"), ("instance_type", "serverless"), ("wait_seconds", "serverless"))
 
 
 class Range(click.ParamType[tuple[int, int]]):
@@ -89,6 +102,7 @@ deploy_options = aws_options.apply(
 
 def read(options: dict[str, Any]) -> Endpoint:
     """Return the endpoint that the command line describes. Raises UsageError."""
+    aws_options.check_companions(COMPANIONS, STRANGERS)
     suffix = aws_calls.suffix()
     variants = list(options["variants"])
     if bool(options["model_data"]) == bool(variants):

@@ -1,10 +1,11 @@
 """Options that several scripts share."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from aws.endpoint_shape import Placement
 
@@ -60,6 +61,23 @@ network_options = apply(
     click.option("--network-isolation", "is_isolated", is_flag=True, help="No network at all for the container."),
     click.option("--kms-key", metavar="KEY", help="Encrypts volumes and what is written to S3."),
 )
+
+
+def check_companions(companions: Sequence[tuple[str, str]], strangers: Sequence[tuple[str, str]]) -> None:
+    """Raise UsageError for each option on the command line whose companion is not there, or whose stranger is.
+
+    Both pair the name of a parameter with that of another. An option counts as told even where it says the default, and
+    another is there only where it says something else.
+    """
+    context = click.get_current_context()
+    known = {str(parameter.name): parameter for parameter in context.command.params}
+    flags = {name: parameter.opts[0] for name, parameter in known.items()}
+    told = {name for name in known if context.get_parameter_source(name) == ParameterSource.COMMANDLINE}
+    there = {name for name, value in context.params.items() if value and value != known[name].get_default(context)}
+    alone = [f"{flags[a]} takes {flags[b]}" for a, b in companions if a in told and b not in there]
+    clash = [f"{flags[a]} and {flags[b]} exclude each other" for a, b in strangers if a in told and b in there]
+    if problems := [*alone, *clash]:
+        raise click.UsageError("; ".join(problems))
 
 
 def environment_option(what: str) -> Callable[[Command], Command]:

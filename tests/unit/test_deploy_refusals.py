@@ -104,3 +104,55 @@ def test_usage(cloud: Cloud, options: list[str]) -> None:
     assert done.exit_code == 2
     assert "Error: " in done.stderr
     assert cloud.requests == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(["--async-failures", f"s3://{BUCKET}/f"], "--async-failures takes --async-output", id="failures"),
+        pytest.param(["--async-concurrency", "4"], "--async-concurrency takes --async-output", id="async concurrency"),
+        pytest.param(["--scale-target", "1000"], "--scale-target takes --scale", id="target"),
+        pytest.param(["--capture-percent", "20"], "--capture-percent takes --capture", id="percent"),
+        pytest.param(["--max-concurrency", "5"], "--max-concurrency takes --serverless", id="concurrency"),
+        pytest.param(["--step", "10"], "--step takes --traffic", id="step"),
+        pytest.param(["--update", "--step", "20"], "--step takes --traffic", id="step of an update at once"),
+        pytest.param(["--bake", "0"], "--bake takes --update", id="bake"),
+        pytest.param(["--alarm", "night"], "--alarm takes --update", id="alarm"),
+        pytest.param(
+            ["--step", "10", "--capture-percent", "20"],
+            "--capture-percent takes --capture; --step takes --traffic",
+            id="two at once",
+        ),
+        pytest.param(
+            ["--serverless", "2048", "--instances", "1"],
+            "--instances and --serverless exclude each other",
+            id="instances of none",
+        ),
+        pytest.param(
+            ["--serverless", "2048", "--instance-type", "ml.m5.large"],
+            "--instance-type and --serverless exclude each other",
+            id="type of none",
+        ),
+        pytest.param(
+            ["--serverless", "2048", "--update", "--bake", "60"],
+            "--bake and --serverless exclude each other",
+            id="serverless update",
+        ),
+    ],
+)
+def test_an_option_that_would_change_nothing(cloud: Cloud, options: list[str], said: str) -> None:
+    """An option that would be ignored is refused, even where it says the default."""
+    done = run(main, *OPTIONS, *options, "--dry-run")
+
+    assert done.exit_code == 2, done.output
+    assert done.stderr.splitlines()[-1] == f"Error: {said}"
+    assert cloud.requests == []
+
+
+def test_an_update_of_no_endpoint(cloud: Cloud) -> None:
+    """An update says which endpoint: a new name would be none that is there."""
+    done = run(main, *OPTIONS[2:], "--update", "--dry-run")
+
+    assert done.exit_code == 2, done.output
+    assert done.stderr.splitlines()[-1] == "Error: --update takes --endpoint"
+    assert cloud.requests == []
