@@ -7,19 +7,16 @@ from typing import Any
 import boto3
 import click
 
-from aws import batch_options, checks, sessions
+from aws import batch_options, batch_rules, checks, sessions
 from aws.batch_shape import Transform
 from aws.calls import Call, Journal, show, wait
 from aws.endpoint_calls import given, tag_list
 from aws.sessions import Problem
 
-MOST_MB_AT_ONCE = 100
-ENVIRONMENT_ENTRIES = 16
-
 
 def job_call(job: Transform) -> Call:
     """Return the call that starts the job. Raises Problem for what SageMaker would refuse."""
-    _check(job)
+    batch_rules.check(job)
     client = {"InvocationsTimeoutInSeconds": job.timeout_seconds, "InvocationsMaxRetries": job.retries}
     machines = {"InstanceType": job.instance_type, "InstanceCount": job.instances, "VolumeKmsKeyId": job.kms_key}
     parameters = {
@@ -97,19 +94,6 @@ def check_world(job: Transform, session: boto3.Session, model: Call | None) -> N
             sessions.client(session, "sagemaker").describe_model(ModelName=job.model)
     checks.check_prefix(session, job.source)
     checks.check_bucket(session, job.output)
-
-
-def _check(job: Transform) -> None:
-    for uri in (job.source, job.output):
-        checks.bucket_and_key(uri)
-    payload, concurrent = job.max_payload_mb or 6, job.max_concurrent or 1
-    if payload * concurrent > MOST_MB_AT_ONCE:
-        asked = f"--max-payload-mb {payload} times --max-concurrent {concurrent}"
-        raise Problem(f"{asked} is {payload * concurrent} MB at once: at most {MOST_MB_AT_ONCE}")
-    if job.join and job.content_type.partition(";")[0] != job.accept.partition(";")[0]:
-        raise Problem(f"--join takes one type for both: the input is {job.content_type}, the output {job.accept}")
-    if len(job.environment) > ENVIRONMENT_ENTRIES:
-        raise Problem(f"{len(job.environment)} environment variables: a batch job has at most {ENVIRONMENT_ENTRIES}")
 
 
 def _check_end(job: Transform, described: Mapping[str, Any]) -> None:

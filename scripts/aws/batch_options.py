@@ -57,7 +57,7 @@ def read(options: dict[str, Any]) -> tuple[Transform, Call | None]:
     name = options.pop("name") or unique("fraud-detect", ending)
     options["tags"] = aws_options.tags(options["tags"])
     options["accept"] = options["accept"] or options["content_type"]
-    told = {"SAGEMAKER_INFERENCE_OUTPUT": options.pop("answer"), "FRAUD_BATCH_STRICT": options.pop("strict") and "true"}
+    told = {checks.ANSWER: options.pop("answer"), "FRAUD_BATCH_STRICT": options.pop("strict") and "true"}
     environment = dict(options.pop("environment")) | {variable: text for variable, text in told.items() if text}
     model = _model(name if name.endswith(ending) else unique(name, ending), options)
     if model:

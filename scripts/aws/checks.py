@@ -1,6 +1,8 @@
 """What can be known before anything is made: who asks, and whether the image, the role and the files are there."""
 
+import difflib
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import boto3
@@ -9,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from aws import sessions
 from aws.sessions import Problem
+from fraud.settings import OUTPUTS
 
 IMAGE = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/"
@@ -16,6 +19,36 @@ IMAGE = re.compile(
 )
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):role/(?P<path>[\w+=,.@/-]+)$")
 S3_URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/(?P<key>.*))?$", re.DOTALL)
+
+NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
+ANSWER = "SAGEMAKER_INFERENCE_OUTPUT"
+
+
+def job_name(name: str) -> Iterator[str]:
+    """Tell what SageMaker refuses of a job's name."""
+    if not NAME.fullmatch(name):
+        yield f'--name "{name}": letters, digits and hyphens between them, at most 63'
+
+
+def instance_type(name: str) -> Iterator[str]:
+    """Tell where a name is none of an instance type of SageMaker; which of them there are, a region says."""
+    if not INSTANCE_TYPE.fullmatch(name):
+        yield f'instance type "{name}": SageMaker\'s begin with ml., such as ml.m5.large'
+
+
+def answer_words(environment: Mapping[str, str]) -> Iterator[str]:
+    """Tell the words that are no part of an answer, with those that were meant."""
+    words = [word.strip() for word in environment.get(ANSWER, "").split(",")]
+    for word in words:
+        if word and word not in OUTPUTS:
+            yield f'answer "{word}": {meant(word, OUTPUTS)}'
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """Return what was meant by a name that is none of those known."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}"
 
 
 def image_parts(uri: str) -> dict[str, str]:

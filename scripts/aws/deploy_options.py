@@ -150,9 +150,9 @@ def _variant(name: str, text: str, options: dict[str, Any]) -> Variant:
 
 
 def _kind(options: dict[str, Any]) -> Serverless | Asynchronous | None:
-    if options["serverless"] and options["async_output"]:
+    if options["serverless"] is not None and options["async_output"]:
         raise click.UsageError("--serverless and --async-output exclude each other")
-    if options["serverless"]:
+    if options["serverless"] is not None:
         return Serverless(options["serverless"], options["max_concurrency"])
     if options["async_output"]:
         return Asynchronous(options["async_output"], options["async_failures"], options["async_concurrency"])

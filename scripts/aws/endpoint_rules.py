@@ -54,6 +54,8 @@ def _sizes(endpoint: Endpoint) -> Iterator[str]:
             yield f'variant "{variant.name}": weight={variant.weight:g}: a number from 0 on'
         if variant.instances < 1:
             yield f'variant "{variant.name}": instances={variant.instances}: 1 or more'
+    for name in dict.fromkeys(variant.instance_type for variant in endpoint.containers):
+        yield from checks.instance_type(name)
 
 
 def _serverless(endpoint: Endpoint) -> Iterator[str]:
@@ -94,6 +96,7 @@ def _placement(endpoint: Endpoint) -> Iterator[str]:
     placement = endpoint.placement
     if bool(placement.subnets) != bool(placement.security_groups):
         yield "a VPC takes both --subnet and --security-group"
+    yield from checks.answer_words(placement.environment)
     if len(placement.environment) > ENVIRONMENT_ENTRIES:
         yield f"{len(placement.environment)} environment variables: at most {ENVIRONMENT_ENTRIES}"
 

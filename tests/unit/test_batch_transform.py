@@ -134,6 +134,17 @@ def test_dry_run_asks_nothing(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> 
     [
         pytest.param(["--max-payload-mb", "30", "--max-concurrent", "4"], "is 120 MB at once: at most 100", id="MB"),
         pytest.param(["--join", "--accept", "application/json"], "--join takes one type for both", id="join"),
+        pytest.param(
+            ["--join", "--split", "None"], "--join takes --split Line: with None a whole file", id="join file"
+        ),
+        pytest.param(["--answer", "foo"], 'answer "foo": one of probability, predicted_label,', id="answer"),
+        pytest.param(["--answer", "probabilty,reasons"], 'answer "probabilty": did you mean probability?', id="nearly"),
+        pytest.param(["--input-filter", "[1:]"], '--input-filter "[1:]": a JSONPath begins with $', id="seen"),
+        pytest.param(["--output-filter", ""], '--output-filter "": a JSONPath begins with $', id="kept"),
+        pytest.param(
+            ["--instance-type", "t2.micro"], 'instance type "t2.micro": SageMaker\'s begin with ml.', id="type"
+        ),
+        pytest.param(["--name", "a b"], '--name "a b": letters, digits and hyphens', id="name"),
         pytest.param(["--input", "rows.csv"], '"rows.csv" is not an S3 URI', id="local"),
         pytest.param(["--input", f"s3://{BUCKET}/none"], f'nothing in S3 begins with "s3://{BUCKET}/none"', id="input"),
         pytest.param(["--output", "s3://absent-bucket/x"], 'bucket "absent-bucket" does not exist', id="output"),

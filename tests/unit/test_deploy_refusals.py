@@ -12,6 +12,11 @@ from tests.endpoints import OPTIONS, PLAIN
     ("options", "said"),
     [
         pytest.param(["--endpoint", "fraud_1"], 'name "fraud_1": letters, digits and hyphens', id="name"),
+        pytest.param(
+            ["--instance-type", "t2.micro"], 'instance type "t2.micro": SageMaker\'s begin with ml.', id="type"
+        ),
+        pytest.param(["--env", "SAGEMAKER_INFERENCE_OUTPUT=foo"], 'answer "foo": one of probability', id="answer"),
+        pytest.param(["--serverless", "0"], "--serverless 0: 1024, 2048", id="no memory"),
         pytest.param(["--serverless", "3000"], "--serverless 3000: 1024, 2048", id="memory"),
         pytest.param(
             ["--serverless", "2048", "--capture", f"s3://{BUCKET}/c", "--scale", "1:2", "--network-isolation"],
