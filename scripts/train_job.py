@@ -1,6 +1,7 @@
 """Train on AWS by SageMaker's SDK v3. The functions here are for notebooks too."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -14,6 +15,7 @@ from aws.training_shape import Training, request, uploads
 from aws.training_start import make_trainer, start
 from fraud.errors import FraudError
 
+CHANNELS = ("train", "validation", "test")
 BUSY = {"InProgress", "Stopping"}
 
 
@@ -53,6 +55,8 @@ def check(job: Training) -> None:
     checks.role_name(job.placement.role)
     for uri in (job.s3, *([job.checkpoints] if job.checkpoints else [])):
         checks.bucket_and_key(uri)
+    if problems := [*checks.job_name(job.name), *checks.instance_type(job.instance_type), *_unknown_channels(job)]:
+        raise Problem("; ".join(problems))
     if "train" not in job.channels:
         raise Problem("no channel train: --channel train=DIRECTORY, or train=s3://bucket/prefix")
     if job.max_wait_minutes and job.max_wait_minutes < job.max_run_minutes:
@@ -66,6 +70,12 @@ def check(job: Training) -> None:
         read(dict(job.hyperparameters))
     except FraudError as error:
         raise Problem(str(error)) from error
+
+
+def _unknown_channels(job: Training) -> Iterator[str]:
+    for name in job.channels:
+        if name not in CHANNELS:
+            yield f'channel "{name}": {checks.meant(name, CHANNELS)}'
 
 
 def check_world(job: Training, session: boto3.Session) -> None:

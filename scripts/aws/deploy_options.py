@@ -127,15 +127,7 @@ def read(options: dict[str, Any]) -> Endpoint:
 
 def _variant(name: str, text: str, options: dict[str, Any]) -> Variant:
     model_data, *sizes = text.split(",")
-    told: dict[str, Any] = {}
-    for size in sizes:
-        key, _, value = size.partition("=")
-        try:
-            told[key] = SIZES[key](value)
-        except (KeyError, ValueError) as error:
-            raise click.UsageError(
-                f'variant "{name}": "{size}" is none of weight=, instances=, type=, image='
-            ) from error
+    told = dict(_size(name, size) for size in sizes)
     image = told.get("image", options["image"])
     if not image:
         raise click.UsageError("--image URI is needed, or FRAUD_IMAGE: ./build_and_push.sh prints it")
@@ -147,6 +139,18 @@ def _variant(name: str, text: str, options: dict[str, Any]) -> Variant:
         instances=told.get("instances", options["instances"]),
         weight=told.get("weight", 1.0),
     )
+
+
+def _size(variant: str, text: str) -> tuple[str, Any]:
+    key, _, value = text.partition("=")
+    if key not in SIZES:
+        raise click.UsageError(f'variant "{variant}": "{text}" is none of weight=, instances=, type=, image=')
+    kind = SIZES[key]
+    try:
+        return key, kind(value)
+    except ValueError as error:
+        number = "a whole number" if kind is int else "a number"
+        raise click.UsageError(f'variant "{variant}": {key}="{value}" is not {number}') from error
 
 
 def _kind(options: dict[str, Any]) -> Serverless | Asynchronous | None:

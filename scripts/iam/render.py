@@ -10,6 +10,7 @@ import click
 FOLDER = Path(__file__).parent
 POLICIES = sorted(path.stem for path in FOLDER.glob("*.json"))
 MOST_CHARACTERS = 6144
+IS_ACCOUNT = re.compile(r"[0-9]{12}")
 # Names that have to be right for the policy to mean what it says; `*` in one would open it.
 IS_PLAIN = re.compile(r"[\w+=,.@/:-]+")
 
@@ -23,6 +24,8 @@ def render(policy: str, values: dict[str, str]) -> str:
     for name in template.get_identifiers():
         if not IS_PLAIN.fullmatch(values[name]):
             raise click.ClickException(f'--{name.lower().replace("_", "-")} "{values[name]}" is no name')
+    if "ACCOUNT" in template.get_identifiers() and not IS_ACCOUNT.fullmatch(values["ACCOUNT"]):
+        raise click.ClickException(f'--account "{values["ACCOUNT"]}": 12 digits')
     text = json.dumps(json.loads(template.substitute(values)), indent=2)
     if (length := len("".join(text.split()))) > MOST_CHARACTERS:
         raise click.ClickException(f"{policy} has {length} characters with these names: IAM takes {MOST_CHARACTERS}")

@@ -154,6 +154,22 @@ def test_an_option_that_would_change_nothing(cloud: Cloud, options: list[str], s
     assert cloud.requests == []
 
 
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        pytest.param("weight=x", 'weight="x" is not a number', id="weight"),
+        pytest.param("instances=1.5", 'instances="1.5" is not a whole number', id="instances"),
+        pytest.param("weihgt=1", '"weihgt=1" is none of weight=, instances=, type=, image=', id="unknown"),
+    ],
+)
+def test_a_size_of_a_variant(cloud: Cloud, size: str, said: str) -> None:
+    """A size that is no number is told as such, and one that is unknown with those that are known."""
+    done = run(main, *OPTIONS, "--shadow", f"s={MODEL_DATA},{size}", "--dry-run")
+
+    assert done.exit_code == 2, done.output
+    assert done.stderr.splitlines()[-1] == f'Error: variant "s": {said}'
+
+
 def test_an_update_of_no_endpoint(cloud: Cloud) -> None:
     """An update says which endpoint: a new name would be none that is there."""
     done = run(main, *OPTIONS[2:], "--update", "--dry-run")

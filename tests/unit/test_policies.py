@@ -250,6 +250,11 @@ def is_operation(action: str) -> bool:
             '--endpoint "*" is no name',
             id="everything",
         ),
+        pytest.param(
+            ["caller", "--account", "12", "--region", REGION, "--endpoint", "fraud"],
+            '--account "12": 12 digits',
+            id="account",
+        ),
     ],
 )
 def test_render_refuses(arguments: list[str], said: str) -> None:

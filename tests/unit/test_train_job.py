@@ -184,6 +184,10 @@ def test_dry_run_asks_nothing(cloud: Cloud, rows: Path, monkeypatch: pytest.Monk
     ("options", "said"),
     [
         pytest.param(["--channel", "test=x"], "no channel train: --channel train=DIRECTORY", id="no rows"),
+        pytest.param(["--channel", "trian=x"], 'channel "trian": did you mean train?', id="misspelt channel"),
+        pytest.param(["--channel", "rows=x"], 'channel "rows": one of train, validation, test', id="unknown channel"),
+        pytest.param(["--name", "a b"], '--name "a b": letters, digits and hyphens', id="name"),
+        pytest.param(["--instance-type", "foo"], 'instance type "foo": SageMaker\'s begin with ml.', id="type"),
         pytest.param(["--channel", "train=/no/where"], 'channel train: "/no/where" is no file', id="no directory"),
         pytest.param(["--set", "max_dept=3"], "max_depth", id="unknown hyperparameter"),
         pytest.param(["--set", "eta=7"], "eta", id="hyperparameter out of range"),
