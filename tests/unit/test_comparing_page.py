@@ -1,21 +1,16 @@
 import csv
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-from rich.console import Console
 
 from fraud.channels import Channel
 from fraud.comparing.folds import divide
 from fraud.comparing.page import best_of_learners, render
-from fraud.comparing.plan import Pair
 from fraud.comparing.progress import Progress
 from fraud.comparing.report import describe, write
-from fraud.comparing.screen import Lines, Terminal, table
 from fraud.comparing.store import Outcome
 from fraud.curves import curves
 from fraud.layout import Layout
@@ -158,9 +153,6 @@ def test_failed(tmp_path: Path) -> None:
     assert page.index("Refused") < page.index("too few") < page.index("Failed Nothing foresaw this") < page.index("bug")
     lines = list(csv.DictReader((tmp_path / "compare.csv").read_text().splitlines()))
     assert [(line["refused"], line["failed"]) for line in lines] == [("", ""), ("too few", ""), ("", "a bug")]
-    console = Console(file=io.StringIO(), width=150)
-    console.print(table(progress, 4))
-    assert "1 refused; 1 failed" in console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO above
 
 
 def test_incomplete() -> None:
@@ -191,37 +183,3 @@ def test_files(tmp_path: Path) -> None:
     assert len(lines) == 3
     assert lines[1].startswith("1,a,none,0.9,")
     assert len({line.count(",") for line in lines}) == 1
-
-
-def test_table_of_a_small_terminal() -> None:
-    """A table that a terminal cannot hold shows the best, and says how many more there are."""
-    console = Console(file=io.StringIO(), width=150)
-    console.print(table(make_progress(), 4))
-    shown = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO of two lines above
-
-    assert "learner-0" in shown
-    assert shown.count("learner-") == 4
-    assert "56 more below" in shown
-
-
-def test_screens(capsys: pytest.CaptureFixture[str]) -> None:
-    """Lines say what became of each pair; a terminal is left with the whole table."""
-    progress = make_progress(("a",), ("none", "smote"))
-    pair = progress.plan.pairs[1]
-    progress.outcomes[pair, 0] = Outcome(refused="no such thing")
-    lines = Lines()
-    with lines.showing(progress):
-        lines.show(progress, progress.plan.pairs[0])
-        lines.show(progress, None)
-        lines.show(progress, pair)
-    told = capsys.readouterr().out.splitlines()
-    console = Console(file=io.StringIO(), width=150, height=20, force_terminal=True)
-    terminal = Terminal(console)
-    with terminal.showing(progress):
-        terminal.show(progress, Pair("a", "none"))
-
-    assert told[0] == "6 of 6 folds are done"
-    assert told[1].startswith("[2/2] a, none: average precision 0.9000 (0.8500 to 0.9500), ROC AUC 0.8900")
-    assert told[2] == "[2/2] a, smote: refused: no such thing"
-    assert len(told) == 3
-    assert "1 refused" in console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO of a few lines above
