@@ -55,7 +55,7 @@ def environment(door: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"number": number, "share": share, "stated": stated}
+    made.filters |= {"number": number, "rounded": rounded, "share": share, "stated": stated}
     return made
 
 
@@ -64,6 +64,12 @@ def number(value: float) -> str:
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:#.4g}".removesuffix(".")
+
+
+def rounded(value: float) -> str:
+    """Write a measured time with the 2 significant digits that a clock repeats."""
+    near = float(f"{value:.2g}")
+    return f"{near:,.0f}" if near >= 10 else f"{near:g}"
 
 
 def share(value: float) -> str:

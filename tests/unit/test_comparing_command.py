@@ -69,6 +69,8 @@ def run(data: Path, *options: str) -> Result:
             id="set and searched",
         ),
         pytest.param(["--grids", "/"], "--grids is for --search", id="grids and no search"),
+        pytest.param(["--trials", "4"], "--trials 4 is for --search random, and --search is none", id="trials of none"),
+        pytest.param(["--trials", "20", "--search", "grid"], "and --search is grid; give both", id="trials of a grid"),
         pytest.param(["--grids", "/nowhere", "--search", "grid"], "no directory /nowhere", id="no grids"),
         pytest.param(["--out", "/dev/null/x"], "--out /dev/null/x cannot be written: Not a dir", id="unwritable"),
     ],

@@ -1,10 +1,12 @@
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from fraud.channels import Channel
 from fraud.comparing.folds import divide
@@ -106,12 +108,54 @@ def test_within_noise() -> None:
 
     assert near["winner"]["within_noise"] == 1
     assert near["winner"]["cheaper"]["hyperparameters"]["algorithm"] == "b"
-    assert "b with none takes the least time to fit , 1.000 s against 60.00 s" in text(render(near))
+    assert "b with none takes the least time to fit , 1 s against 60 s" in text(render(near))
     assert same["winner"]["cheaper"] is None
     assert (same["winner"]["within_noise"], same["winner"]["same_scores"]) == (0, 1)
     assert "1 other pair makes the very same scores." in text(render(same))
     assert beyond["winner"]["cheaper"] is None
     assert "Its lead over every other pair is beyond noise" in text(render(beyond))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "others", "is_named"),
+    [
+        pytest.param(0.05948, 0.03988, False, id="noise of the clock"),
+        pytest.param(1.9, 1.0, False, id="nothing to notice"),
+        pytest.param(2.1, 1.0, True, id="a second"),
+        pytest.param(60.0, 50.0, False, id="a small share"),
+    ],
+)
+def test_cheaper(seconds: float, others: float, *, is_named: bool) -> None:
+    """A pair within noise is worth naming where it saves a second at least, and much of the winner's time."""
+    progress = make_progress(("a", "b"), ("none",))
+    for (pair, fold), outcome in list(progress.outcomes.items()):
+        progress.outcomes[pair, fold] = replace(outcome, seconds=seconds if pair.learner == "a" else others)
+    progress.gains[progress.plan.pairs[1]] = Figure(0.01, -0.02, 0.04)
+
+    assert (document(progress)["winner"]["cheaper"] is not None) == is_named
+    assert ("takes the least time" in text(render(document(progress)))) == is_named
+
+
+def test_same_scores_beside_noise() -> None:
+    """Sentences stand apart."""
+    progress = make_progress(("a", "b", "c"), ("none",))
+    _, same, near = progress.plan.pairs
+    progress.gains |= {same: Figure(0, 0, 0), near: Figure(0.01, -0.02, 0.04)}
+
+    assert re.search(r"the very same scores\.\s+1 other is within noise", render(document(progress)))
+
+
+def test_no_pair_that_was_fitted() -> None:
+    """Where every pair was refused the page does not say that rows were scored."""
+    progress = make_progress(("a",), ("none", "smote"))
+    progress.summaries.clear()
+    for pair in progress.plan.pairs:
+        progress.outcomes[pair, 0] = Outcome(refused="too few")
+    page = text(render(document(progress)))
+
+    assert "No pair was fitted" in page
+    assert "to score; none was, for the reasons below" in page
+    assert "each scored once" not in page
 
 
 def test_leads_that_nobody_measured() -> None:

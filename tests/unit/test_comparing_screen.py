@@ -1,4 +1,6 @@
 import io
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -6,9 +8,10 @@ from rich.text import Text
 
 from fraud.comparing.plan import Pair
 from fraud.comparing.progress import Progress
-from fraud.comparing.screen import Lines, Terminal, table
+from fraud.comparing.screen import Lines, Terminal, ending, table
 from fraud.comparing.store import Outcome
 from fraud.model.algorithms import ALGORITHMS
+from fraud.model.evaluation import Figure
 from fraud.model.resampling import RESAMPLERS
 from tests.unit.test_comparing_page import make_progress
 
@@ -96,3 +99,26 @@ def test_screens(capsys: pytest.CaptureFixture[str]) -> None:
     assert told[2] == "[3/3] a, smote: refused: no such thing"
     assert len(told) == 3
     assert "1 refused; 1 failed" in console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO above
+
+
+def test_last_lines() -> None:
+    """Who won, what is cheaper within noise, and the file for train stand last; before the end nothing is claimed."""
+    progress = make_progress(("a", "b"), ("none",))
+    other = progress.plan.pairs[1]
+    for fold in range(3):
+        progress.outcomes[other, fold] = replace(progress.outcomes[other, fold], seconds=1.0)
+    before = ending(progress, Path("out"))
+    progress.gains[other] = Figure(0.01, -0.02, 0.04)
+
+    assert before == [
+        "Best so far: a, none: average precision 0.9000, 60.00 s a fit",
+        "The winner's hyperparameters, for train: out/hyperparameters.json",
+        "What is done in out/compare.html",
+    ]
+    assert ending(progress, Path("out")) == [
+        "Winner: a, none: average precision 0.9000, 60.00 s a fit",
+        "Cheaper, within noise of it: b, none: average precision 0.8900, 1.00 s a fit",
+        "The winner's hyperparameters, for train: out/hyperparameters.json",
+        "Complete in out/compare.html",
+    ]
+    assert ending(Progress(progress.plan), Path("out")) == []

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # A shell says that a program ended by signal n has exit code 128 + n.
 SIGNAL_EXIT_CODE = 128
+TRIALS = 20
 EPILOG = "All of it, and how the figures are made: docs/07-comparing.md."
 
 
@@ -35,7 +36,7 @@ EPILOG = "All of it, and how the figures are made: docs/07-comparing.md."
     "trains on, as a model in use is tested; it needs a column of times, and never scores the earliest part.",
 )
 @click.option("--search", default="none", type=click.Choice(["none", "grid", "random"]), help="Try hyperparameters.")
-@click.option("--trials", default=20, type=click.IntRange(1), help="Candidates of --search random.")
+@click.option("--trials", type=click.IntRange(1), help=f"Candidates of --search random.  [default: {TRIALS}]")
 @click.option("--grids", type=click.Path(path_type=Path), metavar="DIR", help="LEARNER.json files to search instead.")
 @click.option("--jobs", type=click.IntRange(1), help="Fits at once; the figures are the same.  [default: cores]")
 @click.option("--threads", default=1, type=click.IntRange(1), help="Threads of a fit; last digits may follow them.")
@@ -98,8 +99,8 @@ def _run(stop: "Stop", options: dict[str, Any]) -> int:
     jobs = options["jobs"] or max(1, cores() // plan.threads)
     request = comparison.Request(options["data"], out, jobs, options["resume"])
     progress = comparison.run(request, plan, screen.choose(), stop)
-    if progress.summaries:
-        click.echo(f"{'Complete' if progress.is_complete else 'What is done'} in {out / 'compare.html'}")
+    for line in screen.ending(progress, out):
+        click.echo(line)
     if stop.is_requested:
         done = f"{progress.folds_done} of {len(plan.pairs) * plan.folds} folds are done"
         click.echo(f"{stop.cause.name}: {done} and kept in {out}; the same command with --resume goes on", err=True)
@@ -129,12 +130,13 @@ def _plan(options: dict[str, Any]) -> "Plan":
 
     seed, search, own = options["seed"], options["search"], options["grids"]
     learners = chosen("--learners", options["learners"], list(ALGORITHMS))
-    if own is not None and search == "none":
-        raise SettingError("--grids is for --search grid or --search random; name one of them")
+    _require_search(options)
     if own is not None:
         grids.require_known(own, list(ALGORITHMS))
     directory = grids.packaged() if own is None else own
-    candidates = {name: grids.candidates(search, name, directory, options["trials"], seed) for name in learners}
+    candidates = {
+        name: grids.candidates(search, name, directory, options["trials"] or TRIALS, seed) for name in learners
+    }
     told = _told(options)
     sets.require_free(told, candidates)
     shared, of_learners = sets.share_out(told, learners)
@@ -149,6 +151,15 @@ def _plan(options: dict[str, Any]) -> "Plan":
         options["threads"],
         of_learners,
     )
+
+
+def _require_search(options: dict[str, Any]) -> None:
+    """Raise SettingError for an option of a search that is not asked for."""
+    search = options["search"]
+    if options["grids"] is not None and search == "none":
+        raise SettingError("--grids is for --search grid or --search random; name one of them")
+    if options["trials"] is not None and search != "random":
+        raise SettingError(f"--trials {options['trials']} is for --search random, and --search is {search}; give both")
 
 
 def _told(options: dict[str, Any]) -> dict[str, str]:

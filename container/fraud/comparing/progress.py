@@ -11,6 +11,11 @@ from fraud.model.evaluation import Figure
 
 type Fold = tuple[Pair, int]
 
+# A fit is cheaper beyond what a clock can say where it takes less than this share of the winner's time ...
+MUCH_LESS = 0.7
+# ... and where it saves time that somebody would notice.
+LEAST_SAVED_SECONDS = 1.0
+
 
 @dataclass
 class Progress:
@@ -96,6 +101,25 @@ class Progress:
         winner, *others = self.ranking()
         low = self.summaries[winner]["figures"]["average_precision"]["low"]
         return [pair for pair in others if self.average_precision(pair) >= low]
+
+    @property
+    def same_scores(self) -> list[Pair]:
+        """Return the pairs that score every row as the winner does."""
+        return [pair for pair, gain in self.gains.items() if gain.low == gain.value == gain.high == 0]
+
+    @property
+    def within_noise(self) -> list[Pair]:
+        """Return the pairs that make other scores than the winner, and over which its lead may be nothing."""
+        same = self.same_scores
+        return [pair for pair, gain in self.gains.items() if gain.low <= 0 and pair not in same]
+
+    def cheaper(self) -> Pair | None:
+        """Return the cheapest of the pairs within noise, where it saves much; None until all leads are known."""
+        found = min(self.within_noise, key=self.seconds, default=None)
+        if found is None or not self.is_complete:
+            return None
+        winners, own = self.seconds(self.ranking()[0]), self.seconds(found)
+        return found if own <= MUCH_LESS * winners and winners - own >= LEAST_SAVED_SECONDS else None
 
     def average_precision(self, pair: Pair) -> float:
         return float(self.summaries[pair]["figures"]["average_precision"]["value"])

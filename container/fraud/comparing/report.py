@@ -17,12 +17,9 @@ from fraud.comparing.page import render
 from fraud.comparing.plan import Pair
 from fraud.comparing.progress import Progress
 from fraud.comparing.store import Outcome
-from fraud.model.evaluation import Figure
 from fraud.model.scores import Labels
 
 MEASURES = ("average_precision", "roc_auc", "precision", "recall", "f1", "brier_skill")
-# A fit of less than this share of the winner's time is cheaper beyond what a clock can say.
-MUCH_LESS = 0.7
 COUNTS = ("true_positive", "false_positive", "false_negative", "true_negative")
 
 
@@ -78,22 +75,16 @@ def _winner(progress: Progress, ranking: Sequence[Pair]) -> dict[str, Any]:
     time, is not worth a word.
     """
     winner = ranking[0]
-    same = [pair for pair, gain in progress.gains.items() if _is_nothing(gain)]
-    near = [pair for pair, gain in progress.gains.items() if gain.low <= 0 and pair not in same]
     described: dict[str, Any] = {**_named(winner), "hyperparameters": _hyperparameters(progress, winner)}
     if not progress.is_complete:
         return {**described, "within_noise": None, "same_scores": None, "cheaper": None}
-    described |= {"within_noise": len(near), "same_scores": len(same)}
-    cheaper = min(near, key=progress.seconds, default=winner)
-    if progress.seconds(cheaper) > MUCH_LESS * progress.seconds(winner):
+    described |= {"within_noise": len(progress.within_noise), "same_scores": len(progress.same_scores)}
+    cheaper = progress.cheaper()
+    if cheaper is None:
         return {**described, "cheaper": None}
     gain, seconds = asdict(progress.gains[cheaper]), progress.seconds(cheaper)
     told = _hyperparameters(progress, cheaper)
     return {**described, "cheaper": {**_named(cheaper), "gain": gain, "seconds": seconds, "hyperparameters": told}}
-
-
-def _is_nothing(gain: Figure) -> bool:
-    return gain.low == gain.value == gain.high == 0
 
 
 def _named(pair: Pair) -> dict[str, str]:
@@ -109,6 +100,7 @@ def _entry(progress: Progress, pair: Pair) -> dict[str, Any]:
     outcomes = progress.of_pair(pair)
     gain = progress.gains.get(pair)
     is_known = pair not in progress.unweighed
+    has_same_scores = pair in progress.same_scores
     return {
         **_named(pair),
         **progress.summaries[pair],
@@ -117,7 +109,7 @@ def _entry(progress: Progress, pair: Pair) -> dict[str, Any]:
         "hyperparameters": _hyperparameters(progress, pair),
         "behind": gain and asdict(gain),
         "is_within_noise": gain is not None and gain.low <= 0 if is_known else None,
-        "has_same_scores": gain is not None and _is_nothing(gain) if is_known else None,
+        "has_same_scores": has_same_scores if is_known else None,
         "folds": [_fold(progress, pair, outcome) for outcome in outcomes],
     }
 

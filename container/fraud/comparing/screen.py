@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from rich import box
@@ -107,6 +108,23 @@ class Terminal:
 def choose() -> Screen:
     """Return what suits the standard output."""
     return Terminal(Console()) if sys.stdout.isatty() else Lines()
+
+
+def ending(progress: Progress, out: Path) -> list[str]:
+    """Return the lines that a person reads last: who won, which pair does about as well in less time, and the files."""
+    if not progress.summaries:
+        return []
+    winner, cheaper = progress.ranking()[0], progress.cheaper()
+    lines = [f"{'Winner' if progress.is_complete else 'Best so far'}: {_scored(progress, winner)}"]
+    if cheaper:
+        lines.append(f"Cheaper, within noise of it: {_scored(progress, cheaper)}")
+    lines.append(f"The winner's hyperparameters, for train: {out / 'hyperparameters.json'}")
+    return [*lines, f"{'Complete' if progress.is_complete else 'What is done'} in {out / 'compare.html'}"]
+
+
+def _scored(progress: Progress, pair: Pair) -> str:
+    precision = progress.average_precision(pair)
+    return f"{pair.learner}, {pair.resampling}: average precision {precision:.4f}, {_seconds(progress, pair)} s a fit"
 
 
 def table(progress: Progress, width: int, most: int) -> Table:
