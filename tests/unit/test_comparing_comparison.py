@@ -139,7 +139,8 @@ def test_sets_of_some_learners(data: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert heard["decision-tree"] == {"algorithm": "decision-tree", "max_depth": "3", **common}
     assert heard["k-neighbors"] == {"algorithm": "k-neighbors", "n_neighbors": "5", **common}
-    assert "--resume: hyperparameters_of_learners was" in run(data, *told[2:], "--resume").stderr
+    resumed = run(data, *told[2:], "--resume").stderr
+    assert "--resume: --set max_depth (of decision-tree) was 3, and is not given now; give the same" in resumed
 
 
 def test_sets_beside_a_search(data: Path) -> None:

@@ -134,7 +134,7 @@ def test_store(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         pytest.param({"data": {"sha256": "b"}}, "rows of DATA are not those", id="other rows"),
-        pytest.param({"folds": 5}, "folds was 3, and is 5 now; give the same, or another --out", id="other settings"),
+        pytest.param({"folds": 5}, "--folds was 3, and is 5 now; give the same, or another --out", id="other settings"),
     ],
 )
 def test_resume_differently(tmp_path: Path, changes: dict[str, object], words: str) -> None:

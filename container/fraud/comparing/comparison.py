@@ -12,7 +12,7 @@ from typing import Any
 
 from fraud import channels
 from fraud.channels import Channel
-from fraud.comparing import report, work
+from fraud.comparing import report, wording, work
 from fraud.comparing.folds import divide
 from fraud.comparing.plan import Pair, Plan
 from fraud.comparing.progress import Fold, Progress
@@ -20,7 +20,7 @@ from fraud.comparing.screen import Screen
 from fraud.comparing.store import Store
 from fraud.comparing.work import Bench
 from fraud.comparing.workers import Submit, working
-from fraud.errors import LeakError, NoRowsError, PlatformError, StoppedError
+from fraud.errors import LeakError, NoRowsError, PlatformError, SettingError, StoppedError, UserError
 from fraud.layout import Roles
 from fraud.model import leaks
 from fraud.model.splitting import require_both_classes
@@ -181,6 +181,8 @@ def _read(data: Path, plan: Plan) -> Channel:
         if not data.exists():
             raise NoRowsError(f"there is no file or directory {data}")
         channel = channels.read(data, roles)
+    except UserError as error:
+        raise SettingError(wording.of_command(str(error), data)) from error
     except OSError as error:
         raise NoRowsError(f"{error.filename or data} cannot be read: {error.strerror or error}") from error
     require_both_classes(channel.rows, "rows")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from fraud.comparing import wording
 from fraud.comparing.folds import Parts
 from fraud.comparing.plan import Pair
 from fraud.errors import SettingError
@@ -101,7 +102,8 @@ class Store:
         if is_used and not path.exists():
             raise SettingError(f"--resume: {directory} holds files, and no comparison to go on with; give its --out")
         if is_used:
-            _require_same(_read(path), json.loads(json.dumps(settings)))
+            if differs := wording.difference(_read(path), json.loads(json.dumps(settings))):
+                raise SettingError(f"--resume: {differs}")
             for rows in directory.glob(f"{ROWS_PREFIX}*"):  # of a run that was killed
                 shutil.rmtree(rows)
         else:
@@ -206,15 +208,3 @@ def _damaged(path: Path, problem: str) -> str:
     """Say what is wrong with a file, and what brings it back: a fold, a summary and a gain can be made again."""
     mend = "begin anew in another --out" if path.name == SETTINGS else "delete it, and --resume makes it again"
     return f"{path} is damaged: {problem}; {mend}"
-
-
-def _require_same(first: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise SettingError that names what differs from the comparison to go on with."""
-    for name in (*now, *first):
-        was, is_now = first.get(name), now.get(name)
-        if was == is_now:
-            continue
-        if name == "data":
-            raise SettingError("--resume: the rows of DATA are not those of the comparison in --out")
-        shown = f"was {json.dumps(was)[:200]}, and is {json.dumps(is_now)[:200]} now"
-        raise SettingError(f"--resume: {name} {shown}; give the same, or another --out")
