@@ -209,7 +209,7 @@ def test_workers_leave_with_a_parent_that_is_killed(data: Path, tmp_path: Path) 
     ("options", "words"),
     [
         pytest.param([], "is not empty; --resume goes on", id="a second run"),
-        pytest.param(["--resume", "--seed", "4"], "--resume: hyperparameters was .*another --out", id="another seed"),
+        pytest.param(["--resume", "--seed", "4"], "--resume: --seed was .*another --out", id="another seed"),
     ],
 )
 def test_used_directory(whole: Path, data: Path, options: list[str], words: str) -> None:
