@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+# A shell says that a program ended by signal n has exit code 128 + n.
+SIGNAL_EXIT_CODE = 128
 
 
 def cores(cgroup: Path = CGROUP) -> int:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fraud.errors import FraudError, PlatformError, SettingError, StoppedError
+from fraud.machine import SIGNAL_EXIT_CODE
 
 if TYPE_CHECKING:
     from fraud.comparing.comparison import Stop
     from fraud.comparing.plan import Pair, Plan
 
-# A shell says that a program ended by signal n has exit code 128 + n.
-SIGNAL_EXIT_CODE = 128
 TRIALS = 20
 EPILOG = "All of it, and how the figures are made: docs/07-comparing.md."
 

@@ -20,7 +20,7 @@ from fraud.comparing.screen import Screen
 from fraud.comparing.store import Store
 from fraud.comparing.work import Bench
 from fraud.comparing.workers import Submit, working
-from fraud.errors import LeakError, NoRowsError, PlatformError, SettingError, StoppedError, UserError
+from fraud.errors import NoRowsError, PlatformError, SettingError, StoppedError, UserError
 from fraud.layout import Roles
 from fraud.model import leaks
 from fraud.model.splitting import require_both_classes
@@ -85,7 +85,7 @@ class Line:
 def run(request: Request, plan: Plan, screen: Screen, stop: Stop) -> Progress:
     """Read, compare, report; return how far it came."""
     channel = _read(request.data, plan)
-    notes = _notes(channel)
+    notes = leaks.suspicions(channel.rows, channel.schema.names)
     parts = divide(channel.rows, plan.folds, plan.split, plan.shared.seed)
     stated = {"data": _fingerprint(channel), **plan.stated()}
     store = Store.open(request.out, stated, resume=request.resume)
@@ -181,30 +181,13 @@ def _read(data: Path, plan: Plan) -> Channel:
         if not data.exists():
             raise NoRowsError(f"there is no file or directory {data}")
         channel = channels.read(data, roles)
+        leaks.require_no_copy(channel.rows, channel.schema.names, channel.schema.label)
     except UserError as error:
         raise SettingError(wording.of_command(str(error), data)) from error
     except OSError as error:
         raise NoRowsError(f"{error.filename or data} cannot be read: {error.strerror or error}") from error
     require_both_classes(channel.rows, "rows")
     return channel
-
-
-def _notes(channel: Channel) -> list[str]:
-    """Refuse a copy of the label, which every pair would find, and return what else looks like a leak."""
-    names = channel.schema.names
-    if copies := leaks.label_copies(channel.rows, names):
-        told = "its cells, or which of them are empty, tell every fraud from every honest row"
-        raise LeakError(
-            f'column "{copies[0]}" is a copy of the label "{channel.schema.label}": {told}; use --exclude {copies[0]}'
-        )
-    separators = [
-        f"{name} alone tells every fraud from every honest row" for name in leaks.separators(channel.rows, names)
-    ]
-    filled = [
-        f"{name} is filled on half of the frauds or more, and on no honest row"
-        for name in leaks.filled_on_frauds_only(channel.rows, names)
-    ]
-    return [*separators, *filled]
 
 
 def _fingerprint(channel: Channel) -> Mapping[str, object]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fraud.errors import LeakError
 from fraud.model.learner import Labelled
 
 # Of the frauds: a column that is filled rarely may be empty on every honest row by chance.
@@ -42,6 +43,24 @@ def constants(rows: Labelled, names: Sequence[str]) -> list[str]:
     lowest, highest = np.fmin(low[0], low[1]), np.fmax(high[0], high[1])
     is_whole = ~np.isnan(rows.X).any(axis=0)
     return [names[int(position)] for position in np.flatnonzero((lowest == highest) & is_whole | np.isnan(lowest))]
+
+
+def require_no_copy(rows: Labelled, names: Sequence[str], label: str) -> None:
+    """Raise LeakError where a column is a copy of the label: every model would find it, and nothing else."""
+    if copies := label_copies(rows, names):
+        told = "its cells, or which of them are empty, tell every fraud from every honest row"
+        raise LeakError(f'column "{copies[0]}" is a copy of the label "{label}": {told}; set exclude={copies[0]}')
+
+
+def suspicions(rows: Labelled, names: Sequence[str]) -> list[str]:
+    """Return what else of the columns looks like a leak, in sentences for a reader."""
+    told = []
+    if apart := separators(rows, names):
+        told.append(f"{', '.join(apart)} alone tells every fraud from every honest row: does it leak the label?")
+    if filled := filled_on_frauds_only(rows, names):
+        empty = "is filled on half of the frauds or more, and on no honest row"
+        told.append(f"{', '.join(filled)} {empty}: is it known before a payment is judged?")
+    return told
 
 
 def _filled(rows: Labelled) -> tuple[np.ndarray, np.ndarray]:

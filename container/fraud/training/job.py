@@ -15,11 +15,11 @@ from types import FrameType
 from fraud import channels, hyperparameters, settings
 from fraud.bundle import ModelBundle
 from fraud.channels import Channel
-from fraud.errors import FraudError, LeakError, PlatformError, SettingError, StoppedError
+from fraud.errors import FraudError, PlatformError, SettingError, StoppedError
 from fraud.fitting import Fitted, Trainer
 from fraud.hyperparameters import Hyperparameters
 from fraud.layout import Roles
-from fraud.machine import cores
+from fraud.machine import SIGNAL_EXIT_CODE, cores
 from fraud.model import leaks
 from fraud.model.algorithms import ALGORITHMS
 from fraud.model.drift import Baseline
@@ -34,8 +34,6 @@ from fraud.training.patience import wait_for
 log = logging.getLogger(__name__)
 
 LIBRARIES = ("fraud-detect", "imbalanced-learn", "numpy", "pandas", "scikit-learn", "skops", "xgboost")
-# A shell says that a program ended by signal n has exit code 128 + n.
-SIGNAL_EXIT_CODE = 128
 
 
 @dataclass
@@ -146,16 +144,8 @@ def _read_channels(
 def _check(train: Channel) -> list[str]:
     """Refuse a copy of the label, and return what else the columns should make a reader look at."""
     names = train.schema.names
-    if copies := leaks.label_copies(train.rows, names):
-        told = "its cells, or which of them are empty, tell every fraud from every honest row"
-        label = train.schema.label
-        raise LeakError(f'column "{copies[0]}" is a copy of the label "{label}": {told}; set exclude={copies[0]}')
-    notes = []
-    if separators := leaks.separators(train.rows, names):
-        notes.append(f"{', '.join(separators)} alone tells every fraud from every honest row: does it leak the label?")
-    if filled := leaks.filled_on_frauds_only(train.rows, names):
-        empty = "is filled on half of the frauds or more, and on no honest row"
-        notes.append(f"{', '.join(filled)} {empty}: is it known before a payment is judged?")
+    leaks.require_no_copy(train.rows, names, train.schema.label)
+    notes = leaks.suspicions(train.rows, names)
     if constants := leaks.constants(train.rows, names):
         notes.append(f"{', '.join(constants)} holds one value on every row, and tells nothing")
     return notes
