@@ -159,6 +159,8 @@ def read(strings: Mapping[str, str]) -> Hyperparameters:
     except ValidationError as error:
         problems, parameters = [_problem(item, algorithm) for item in error.errors()], kind.model_construct()
     common = {name: value for name, value in values.items() if name not in own}
+    if "parameters" in common:  # a field of ours, and a name of nobody's
+        problems.append(_unknown("parameters", algorithm))
     known = kind is not Parameters
     try:
         told = Hyperparameters.model_validate({**common, "parameters": parameters})
@@ -214,9 +216,13 @@ def hint(name: str, algorithms: Sequence[str]) -> str:
     return (f"the nearest are {', '.join(nearest)}; " if nearest else "") + f"the names are {', '.join(known)}"
 
 
+def _unknown(name: str, algorithm: str) -> str:
+    return f"{name[:60]}: there is no such hyperparameter; {hint(name, [algorithm])}"
+
+
 def _problem(item: Any, algorithm: str) -> str:
     name = str(item["loc"][0])
     if item["type"] == "extra_forbidden":
-        return f"{name[:60]}: there is no such hyperparameter; {hint(name, [algorithm])}"
+        return _unknown(name, algorithm)
     reason = item["msg"].removeprefix("Value error, ").replace("Input should", "should")
     return f'{name}="{str(item["input"])[:60]}": {reason}'

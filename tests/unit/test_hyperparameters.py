@@ -265,6 +265,12 @@ def test_unknown_names(name: str, message: str) -> None:
         read({name: "1"})
 
 
+def test_a_field_is_no_name() -> None:
+    """The field that holds what a learner is told is no name that a job may set, and is not passed over."""
+    with pytest.raises(HyperparameterError, match=r"^parameters: there is no such hyperparameter; "):
+        read({"parameters": "5"})
+
+
 def test_synonyms() -> None:
     """What a synonym stands for is a name, and a synonym is none."""
     assert set(hyperparameters.MEANT.values()) <= set(hyperparameters.names("xgboost"))

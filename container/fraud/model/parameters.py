@@ -76,7 +76,7 @@ def _kernel_gamma() -> Any:
 class Parameters(BaseModel):
     """What a learner may be told."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @property
     def watches_tuning(self) -> bool:
