@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.processes import ROOT, Server, serving, wait_until
+from tests.processes import ROOT, Server, environment, free_port, serving, wait_until
 
 ROW = (ROOT / "local_test" / "payload.csv").read_bytes().splitlines()[0]
 HEADERS = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
@@ -251,6 +253,30 @@ def test_sigterm_breaks_no_request(trained: Path, tmp_path: Path, *, is_kept: bo
     assert code == 0
     assert [client.broken for client in clients if client.broken] == []
     assert {status for client in clients for status in client.statuses} == {200}
+
+
+SLOW_WORKER = """
+import time
+from fraud.serving import server
+take = server._take
+server._take = lambda arbiter, worker: (time.sleep(1), take(arbiter, worker))
+server.main()
+"""
+
+
+def test_sigterm_reaches_a_worker_that_starts(trained: Path, tmp_path: Path) -> None:
+    """A worker that is told to end before it listens to signals answers who was let in, and ends (S5)."""
+    log, port = tmp_path / "log", free_port()
+    told = environment(trained, SAGEMAKER_BIND_TO_PORT=str(port), MODEL_SERVER_WORKERS="1")
+    command = [sys.executable, "-c", SLOW_WORKER]
+    with log.open("w") as output, subprocess.Popen(command, env=told, stderr=output, text=True) as master:
+        wait_until(lambda: "Booting worker" in log.read_text(), master)
+        with Server(master, port, log).connect(WHOLE) as client:
+            master.terminate()
+
+            assert client.recv(12) == b"HTTP/1.1 200"
+        assert master.wait(10) == 0
+    assert '"level": "ERROR"' not in log.read_text()
 
 
 def test_sigterm_waits_for_no_silent_client(trained: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from fraud import settings
 from fraud.errors import FraudError
 from fraud.opt_ml import OptMl
 from fraud.serving import logs
-from fraud.serving.workers import admit_no_more
+from fraud.serving.workers import PatientWorker, admit_no_more
 from fraud.settings import ServingSettings
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,14 @@ class _Master(Arbiter):  # type: ignore[misc] # gunicorn has no types
             for listener in self.LISTENERS:
                 admit_no_more(listener)
         super().handle_term()
+
+    def spawn_worker(self) -> Any:
+        """Start a worker; signals wait until it listens to them, as before then they would only reach our copy."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, PatientWorker.SIGNALS)
+        try:
+            return super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types

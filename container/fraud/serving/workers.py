@@ -3,6 +3,7 @@
 import ctypes
 import select
 import selectors
+import signal
 import socket
 import struct
 from contextlib import suppress
@@ -50,6 +51,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self._stays = Semaphore(STAYING_THREADS)
         self.wsgi: Any = None
 
+    def init_signals(self) -> None:
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)  # those that came since the fork
+
     def load_wsgi(self) -> None:
         super().load_wsgi()
         application: Any = self.wsgi
@@ -79,7 +84,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept or not; before the worker ends, take in who is connected and waits to be accepted."""
         super().set_accept_enabled(enabled)
-        if not self.alive:
+        if not (enabled or self.alive):
             for listener in self.sockets:
                 while self.accept(listener):
                     pass
