@@ -36,7 +36,8 @@ def compare(
         data, out = Path(folder) / "rows.csv", Path(folder) / "found"
         frame(channel.schema, rows).assign(**{label: rows.y}).to_csv(data, index=False)
         told = {"learners": ",".join(learners), "resamplers": ",".join(resamplers), "folds": folds, "label": label}
-        options = [f"--{name}={value}" for name, value in told.items()]
+        told["categories"] = ",".join(column.name for column in channel.schema.columns if column.kind == "category")
+        options = [f"--{name}={value}" for name, value in told.items() if value]
         # the package of this kernel, as the program "fraud" need not be on its path
         command = [sys.executable, "-m", "fraud", "compare", str(data), *options, "--out", str(out)]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)

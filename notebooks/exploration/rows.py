@@ -32,9 +32,9 @@ def source(root: Path) -> Path:
     return path
 
 
-def read(path: Path, label: str, time: str, amount: str) -> Channel:
+def read(path: Path, roles: Roles, amount: str) -> Channel:
     """Read a CSV file, or a folder of them, through the reader of the training job."""
-    channel = channels.read(path, Roles(label, time_column=time))
+    channel = channels.read(path, roles)
     if amount not in channel.schema.names:
         raise ColumnError(f'there is no column "{amount}" among {", ".join(channel.schema.names)}; change AMOUNT')
     if channel.schema.columns[channel.schema.names.index(amount)].kind != "number":

@@ -11,19 +11,21 @@ from notebooks.exploration.finding import listed, percent
 
 from fraud.channels import Channel
 from fraud.errors import ColumnError, LabelError, NoFraudError, NoRowsError
+from fraud.layout import Roles
 from fraud.model.resampling import RESAMPLERS
 from fraud.model.thresholds import EXAMPLES, THRESHOLD_RULES, Rule
 from tests.conftest import table
 from tests.labelled import make_labelled, with_missing
 from tests.processes import ROOT
 
+ROLES = Roles("Class", time_column="Time")
 SMALL = {"num_round": "5", "smote_ratio": "1", "undersample_ratio": "0.5"}
 
 
 def channel_of(text: str, folder: Path) -> Channel:
     path = folder / "rows.csv"
     path.write_text(text)
-    return rows.read(path, "Class", "Time", "a")
+    return rows.read(path, ROLES, "a")
 
 
 def payments(amounts: Sequence[float], probabilities: Sequence[float], labels: Sequence[int]) -> decisions.Payments:
@@ -46,7 +48,7 @@ def test_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_file_or_folder(tmp_path: Path) -> None:
     """A file reads as a folder that holds it."""
     file = channel_of(table(), tmp_path)
-    folder = rows.read(tmp_path, "Class", "Time", "a")
+    folder = rows.read(tmp_path, ROLES, "a")
 
     assert file.schema == folder.schema
     assert file.fingerprint == folder.fingerprint
@@ -63,7 +65,7 @@ def test_no_amount(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(table())
 
     with pytest.raises(ColumnError, match='there is no column "Amount" among Time, a, b; change AMOUNT'):
-        rows.read(tmp_path, "Class", "Time", "Amount")
+        rows.read(tmp_path, ROLES, "Amount")
 
 
 def test_frame(tmp_path: Path) -> None:

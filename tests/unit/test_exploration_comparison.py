@@ -1,13 +1,16 @@
 """What the first notebook reads of the table that `fraud compare` leaves."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from notebooks.exploration import comparison, rows
 
 from fraud.errors import ColumnError, UserError
+from fraud.layout import Roles
 from tests.conftest import table
 
+ROLES = Roles("Class", time_column="Time")
 HEADER = "rank,learner,resampling,average_precision,average_precision_low,average_precision_high,roc_auc,precision"
 HEADER += ",recall,f1,fit_seconds,refused"
 LINES = (
@@ -61,7 +64,7 @@ def test_refused_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """What the command says against its options is passed on, with the options."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "rows.csv").write_text(table())
-    channel = rows.read(tmp_path, "Class", "Time", "a")
+    channel = rows.read(tmp_path, ROLES, "a")
 
     with pytest.raises(UserError, match=r"fraud compare --learners=abacus .*--label=Class: (.|\n)*abacus"):
         comparison.compare(channel, channel.rows, ["abacus"], ["none"], 3)
@@ -72,11 +75,22 @@ def test_nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     (tmp_path / "rows.csv").write_text(table())
-    channel = rows.read(tmp_path / "rows.csv", "Class", "Time", "a")
+    channel = rows.read(tmp_path / "rows.csv", ROLES, "a")
     found = comparison.compare(channel, channel.rows, ["logistic-regression"], ["none"], 3)
 
     assert found["learner"].tolist() == ["logistic-regression"]
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_roles(tmp_path: Path) -> None:
+    """Columns left out are no part of a comparison, and categories of numbers stay categories."""
+    header, *lines = table().splitlines()
+    rarer = [f"{line},{7 + n % 3},{n}" for n, line in enumerate(lines) if n % 20 != 10]  # else SMOTE has nothing to add
+    (tmp_path / "rows.csv").write_text("\n".join([f"{header},shop,card_id", *rarer]) + "\n")
+    channel = rows.read(tmp_path / "rows.csv", replace(ROLES, exclude=("card_id",), categories=("shop",)), "a")
+
+    with pytest.raises(UserError, match='categories, which "shop" holds'):
+        comparison.compare(channel, channel.rows, ["logistic-regression"], ["smote-enn"], 3)
 
 
 def test_every_pair_refused(tmp_path: Path) -> None:
@@ -84,7 +98,7 @@ def test_every_pair_refused(tmp_path: Path) -> None:
     header, *lines = table().replace("\n4,", "\n,").splitlines()
     rarer = [line for n, line in enumerate(lines) if n % 20 != 10]  # else SMOTE has nothing to add
     (tmp_path / "rows.csv").write_text("\n".join([header, *rarer]) + "\n")
-    channel = rows.read(tmp_path / "rows.csv", "Class", "Time", "a")
+    channel = rows.read(tmp_path / "rows.csv", ROLES, "a")
 
     with pytest.raises(UserError, match="every pair was refused: SMOTE cannot look between missing cells"):
         comparison.compare(channel, channel.rows, ["logistic-regression"], ["smote"], 3)

@@ -9,10 +9,12 @@ from notebooks.exploration import columns, correlations, crowds, folds, outliers
 from notebooks.exploration.finding import percent
 
 from fraud.errors import ColumnError
+from fraud.layout import Roles
 from fraud.model.evaluation import Figure
 from fraud.model.scores import Labels
 from tests.labelled import make_labelled
 
+ROLES = Roles("Class", time_column="Time")
 NUMBERS = ["one", "two", "three", "Amount"]
 
 
@@ -116,7 +118,7 @@ def test_no_such_amount(amount: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("Time,Amount,kind,Class\n1,2.5,web,0\n2,3,shop,1\n3,4.5,web,0\n")
 
     with pytest.raises(ColumnError, match=message):
-        rows.read(tmp_path / "rows.csv", "Class", "Time", amount)
+        rows.read(tmp_path / "rows.csv", ROLES, amount)
 
 
 def test_hollow_column() -> None:
