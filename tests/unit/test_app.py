@@ -127,8 +127,8 @@ def test_the_output_setting_chooses_what_is_told(bundle: ModelBundle) -> None:
     assert list(answer.json["predictions"][0]) == ["predicted_label", "raw_score"]
 
 
-def test_unseen_categories_are_counted_in_the_answer(bundle: ModelBundle) -> None:
-    """A category that training never saw is read as missing, and the header says how many were."""
+def test_what_rows_lack_is_counted_in_the_answer(bundle: ModelBundle) -> None:
+    """A category that training never saw is read as missing; the header says how many were, and how many cells."""
     columns = (Column("Time", "category", ("day", "night")), *bundle.schema.columns[1:])
     card = bundle.card.model_copy(update={"row_schema": replace(bundle.schema, columns=columns)})
     client = app.create_app(replace(bundle, card=card), ServingSettings()).test_client()
@@ -138,7 +138,7 @@ def test_unseen_categories_are_counted_in_the_answer(bundle: ModelBundle) -> Non
 
     assert answer.status_code == 200
     assert f"model_id={bundle.card.model_id};" in answer.headers[ATTRIBUTES]
-    assert answer.headers[ATTRIBUTES].endswith(";unseen_categories=1")
+    assert answer.headers[ATTRIBUTES].endswith(";missing_cells=1;unseen_categories=1")
 
 
 def test_an_error_of_ours_keeps_its_words_to_itself(

@@ -108,10 +108,12 @@ class Endpoint:
         said = f"{scorer.identity};{asked.echo}"
         if asked.has_reasons and len(scored.scores):
             said += f";base_value={scored.base_value:.9g}"
-        if scored.unseen_categories:
-            said += f";unseen_categories={scored.unseen_categories}"
-        if scored.errors:
-            said += f";errors={len(scored.errors)}"
+        lacking = {
+            "missing_cells": scored.missing_cells,
+            "unseen_categories": scored.unseen_categories,
+            "errors": len(scored.errors),
+        }
+        said += "".join(f";{name}={count}" for name, count in lacking.items() if count)
         return said
 
 
