@@ -27,6 +27,7 @@ STYLE: Final[Mapping[Any, Any]] = {  # matplotlib types the keys as a union of a
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10,
     "grid.color": LINE,
+    "legend.columnspacing": 1.4,
     "legend.edgecolor": LINE,
     "legend.fontsize": 9.5,
     "legend.framealpha": 0.92,
@@ -109,6 +110,11 @@ def unit_square(x: str, y: str, height: float = HEIGHT_INCHES) -> tuple[Figure, 
     made, axes = plot(x, y, height)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.03))
     return made, axes
+
+
+def legend(figure: Figure, axes: Axes, columns: int = 1) -> None:
+    """Explain the lines of axes below them: inside, it would hide some curve of some model."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=columns, frameon=False)
 
 
 def plain_ticks(axis: Axis) -> None:

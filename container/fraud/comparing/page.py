@@ -6,7 +6,7 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fraud.drawing import GUESSING, HEIGHT_INCHES, environment, number, plain_ticks, plot, svg, unit_square
+from fraud.drawing import GUESSING, HEIGHT_INCHES, environment, legend, number, plain_ticks, plot, svg, unit_square
 
 type Document = Mapping[str, Any]
 
@@ -40,7 +40,7 @@ def _precision_recall(document: Document) -> Figure:
     # Between two recalls stands the precision of the higher one: the area below is the average precision.
     _curves(axes, document, "precision_recall", "average_precision", "steps-pre")
     axes.axhline(rate, label=f"guessing: {number(rate)}", **GUESSING)
-    _legend(figure, axes)
+    legend(figure, axes)
     return figure
 
 
@@ -53,7 +53,7 @@ def _roc(document: Document) -> Figure:
     axes.plot(steps, steps, label=f"guessing: {number(0.5)}", **GUESSING)
     axes.set(xscale="log", xlim=(least, 1.05), ylim=(-0.01, 1.03))
     plain_ticks(axes.xaxis)
-    _legend(figure, axes)
+    legend(figure, axes)
     return figure
 
 
@@ -78,10 +78,6 @@ def _curves(axes: Axes, document: Document, curve: str, measure: str, steps: str
 def _points(pair: Mapping[str, Any], curve: str, least: float) -> tuple[list[float], list[float]]:
     points = pair["curves"][curve]
     return [max(x, least) for x, _ in points], [y for _, y in points]
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", frameon=False)
 
 
 def _height(document: Document) -> float:

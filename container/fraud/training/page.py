@@ -20,6 +20,7 @@ from fraud.drawing import (
     RED,
     WIDTH_INCHES,
     environment,
+    legend,
     number,
     plain_ticks,
     plot,
@@ -56,7 +57,7 @@ def _precision_recall(document: Document) -> Figure:
     if counts["true_positive"] + counts["false_positive"]:
         reached = document["figures"][document["measured_on"]]
         _mark(axes, reached["recall"]["value"], reached["precision"]["value"])
-    axes.legend(loc="lower left")
+    legend(figure, axes, 3)
     return figure
 
 
@@ -68,7 +69,7 @@ def _roc(document: Document) -> Figure:
     axes.plot([0, 1], [0, 1], label="guessing", **GUESSING)
     counts, rows = document["confusion"], document["rows"]["held_out"]
     _mark(axes, counts["false_positive"] / rows["honest"], counts["true_positive"] / rows["frauds"])
-    axes.legend(loc="lower right")
+    legend(figure, axes, 3)
     return figure
 
 
@@ -101,7 +102,7 @@ def _sweep(document: Document) -> Figure:
     lower.set(xscale="logit", xticks=THRESHOLD_TICKS, xlim=(0.8 * min(x), 1 - 0.8 * (1 - max(x))))
     plain_ticks(lower.xaxis)
     lower.tick_params(axis="x", pad=7)  # clear of the lowest alert rate, in the same corner
-    upper.legend(loc="lower center", ncols=2)
+    legend(figure, upper, 4)
     return figure
 
 
@@ -120,7 +121,7 @@ def _reliability(document: Document) -> Figure:
     axes.set(xscale="log", yscale="log", xlim=(floor, 1.3), ylim=(floor, 1.3))
     plain_ticks(axes.xaxis)
     plain_ticks(axes.yaxis)
-    axes.legend(loc="upper left")
+    legend(figure, axes, 3)
     return figure
 
 
