@@ -330,6 +330,25 @@ def test_sigkill_breaks_what_its_worker_held(trained: Path, tmp_path: Path) -> N
     assert {status for client in clients for status in client.statuses} == {200}
 
 
+def test_an_answer_of_many_columns_takes_little_memory(trained: Path, tmp_path: Path) -> None:
+    """100,000 rows of numbers and words are written within a kilobyte a row."""
+    body = (b",".join([b"1"] * 30) + b"\n") * 100_000
+    asked = {"X_Amzn_SageMaker_Custom_Attributes": "output=probability,raw_score,decision"}
+    with serving(trained, tmp_path / "log", MODEL_SERVER_WORKERS="1") as server:
+        [worker] = server.workers()
+        before = most_memory(worker)
+        answer = server.invoke(body, **asked)
+        grown = most_memory(worker) - before
+
+    assert answer.body.count(b"\n") == 100_000
+    assert grown < 100_000 * 1024
+
+
+def most_memory(process: int) -> int:
+    """Return the most bytes that a process has held."""
+    return 1024 * int(Path(f"/proc/{process}/status").read_text().partition("VmHWM:")[2].split()[0])
+
+
 def test_large_bodies_take_turns(server: Server) -> None:
     """Thirty bodies of megabytes at once are each scored whole, or turned away; small ones are answered meanwhile."""
     body = (ROW + b"\n") * 10_000

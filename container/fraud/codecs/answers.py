@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 
 import numpy as np
 import orjson
@@ -62,17 +63,17 @@ def encode_json_lines(answer: Answer) -> bytes:
     if "reasons" not in answer.outputs and not answer.errors:  # no object is inside another, and no text holds one
         return orjson.dumps(records)[1:-1].replace(b"},{", b"}\n{") + b"\n" * bool(records)
     option = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS
-    return b"".join(orjson.dumps(record, default=_plain, option=option) for record in records)
+    text = BytesIO()
+    for record in records:  # not joined: what orjson returns keeps kilobytes for as long as it lives
+        text.write(orjson.dumps(record, default=_plain, option=option))
+    return text.getvalue()
 
 
 def _csv_lines(answer: Answer, names: Sequence[str]) -> list[bytes]:
     if not len(answer.scores):
         return []
-    columns = [OUTPUTS[name](answer) for name in names]
-    if len(columns) == 1 and isinstance(columns[0][0], float | int):
-        return orjson.dumps(columns[0])[1:-1].split(b",")
-    cells = [[_csv_cell(cell) for cell in column] for column in columns]
-    return [b",".join(row) for row in zip(*cells, strict=True)]
+    cells = [_csv_cells(OUTPUTS[name](answer)) for name in names]
+    return cells[0] if len(cells) == 1 else [b",".join(row) for row in zip(*cells, strict=True)]
 
 
 def _records(answer: Answer) -> list[dict[str, object]]:
@@ -91,17 +92,22 @@ def _merged[T](records: list[T], errors: Mapping[int, T]) -> list[T]:
     return [errors[position] if position in errors else next(scored) for position in range(count)]
 
 
-def _csv_cell(cell: object) -> bytes:
-    match cell:
-        case None:
-            return b'""'  # no line is blank, which readers skip
-        case str():
-            return cell.encode()
-        case tuple():
-            return _csv_text(";".join(f"{reason.feature}:{reason.contribution:+.7g}" for reason in cell), quoted=True)
+def _csv_cells(column: list[object]) -> list[bytes]:
+    """Write a column; numbers at once, as each text that orjson makes keeps kilobytes for as long as it lives."""
+    match column[0]:
+        case float() | int():
+            return orjson.dumps(column)[1:-1].split(b",")
         case list():
-            return b'"' + orjson.dumps(cell) + b'"'
-    return orjson.dumps(cell)
+            return [b'"[%b]"' % cell for cell in orjson.dumps(column)[2:-2].split(b"],[")]
+        case str():
+            return [str(cell).encode() for cell in column]
+    return [_csv_reasons(cell) for cell in column]
+
+
+def _csv_reasons(cell: object) -> bytes:
+    if not isinstance(cell, tuple):
+        return b'""'  # no line is blank, which readers skip
+    return _csv_text(";".join(f"{reason.feature}:{reason.contribution:+.7g}" for reason in cell), quoted=True)
 
 
 def _csv_text(text: str, *, quoted: bool = False) -> bytes:
