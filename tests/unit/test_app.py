@@ -242,7 +242,9 @@ MEGABYTE = 1024**2
     [
         pytest.param({}, 4, 16_000, (8, 6), id="two a core"),
         pytest.param({}, 64, 256_000, (16, 6), id="a hundred megabytes in all"),
-        pytest.param({}, 4, 300, (4, 3), id="as memory allows"),
+        pytest.param({}, 4, 2000, (2, 6), id="as memory of one worker allows"),
+        pytest.param({}, 4, 300, (1, 1), id="smaller where none is large enough"),
+        pytest.param({"SAGEMAKER_INFERENCE_OUTPUT": "reasons"}, 4, 2000, (1, 6), id="with reasons"),
         pytest.param({}, 4, 10, (1, 1), id="one at least"),
         pytest.param({"SAGEMAKER_MAX_PAYLOAD_IN_MB": 1}, 4, 16_000, (8, 1), id="a payload set"),
         pytest.param({"SAGEMAKER_MAX_PAYLOAD_IN_MB": 50}, 64, 256_000, (2, 50), id="a large one"),
@@ -273,3 +275,20 @@ def test_batch_jobs_are_told_what_fits(
     assert answer.json["BatchStrategy"] == "MULTI_RECORD"
     assert (at_once, megabytes) == parameters
     assert at_once * megabytes <= 100
+
+
+@pytest.mark.parametrize("output", ["probability", "probability,decision,reasons"])
+def test_what_batch_jobs_are_told_is_taken_in(
+    monkeypatch: pytest.MonkeyPatch, bundle: ModelBundle, output: str
+) -> None:
+    """A body of the advised size is scored, in little memory and with rows of three letters a cell (S42)."""
+    monkeypatch.setattr("fraud.settings.memory_bytes", lambda: 200 * MEGABYTE)
+    told = {"MODEL_SERVER_WORKERS": 1, "SAGEMAKER_INFERENCE_OUTPUT": output, "FRAUD_REASONS_ABOVE": 1}
+    client = app.create_app(bundle, ServingSettings.model_validate(told)).test_client()
+    advised = client.get("/execution-parameters").json
+    assert advised is not None
+    row = b",".join([b"1.5"] * 30) + b"\n"
+
+    answer = client.post("/invocations", data=row * (advised["MaxPayloadInMB"] * MEGABYTE // len(row)))
+
+    assert answer.status_code == 200

@@ -26,10 +26,11 @@ from fraud.errors import (
     UserError,
 )
 from fraud.serving.attributes import CUSTOM_ATTRIBUTES
-from fraud.serving.endpoint import DOCUMENT_FACTOR, Endpoint
+from fraud.serving.endpoint import Endpoint
 from fraud.serving.metrics import Metrics
 from fraud.serving.models import serve_models
 from fraud.serving.scoring import Scorer
+from fraud.serving.sizing import batch_parameters
 from fraud.settings import ServingSettings
 
 log = logging.getLogger(__name__)
@@ -46,9 +47,6 @@ STATUSES: dict[type, int] = {
     UserError: 400,
     FraudError: 500,
 }
-# SageMaker's bound for the payload in megabytes times the requests at once (S42).
-MOST_MEGABYTES = 100
-PAYLOAD_MEGABYTES = 6
 
 
 class _App(Flask):
@@ -76,7 +74,8 @@ def create_app(bundle: ModelBundle | None, told: ServingSettings) -> Flask:
 
     @app.get("/execution-parameters")
     def execution_parameters() -> Response:
-        return Response(orjson.dumps(batch_parameters(told)), content_type=codecs.JSON)
+        columns = len(bundle.schema.columns) if bundle else None
+        return Response(orjson.dumps(batch_parameters(told, columns)), content_type=codecs.JSON)
 
     app.register_error_handler(FraudError, lambda error: _refuse(error, metrics))
     app.register_error_handler(HTTPException, _refuse_http)
@@ -94,16 +93,6 @@ def _require_answerable(told: ServingSettings) -> None:
 def prove_scoring(bundle: ModelBundle) -> None:
     """Score a row of missing cells: a model that loads may still not score (S16)."""
     bundle.score(np.full((1, len(bundle.schema.columns)), np.nan, dtype=np.float32))
-
-
-def batch_parameters(told: ServingSettings) -> dict[str, object]:
-    """Return how many bodies, and of what size, a batch job should send at once (S42, S50)."""
-    megabytes = min(told.max_body_bytes // 1024**2, MOST_MEGABYTES) if told.has_body_limit else PAYLOAD_MEGABYTES
-    largest = told.body_memory_bytes // (1024**2 * DOCUMENT_FACTOR)  # that one worker takes in
-    megabytes = max(min(megabytes, largest), 1)
-    fitting = told.body_memory_bytes * told.processes // (megabytes * 1024**2 * DOCUMENT_FACTOR)
-    at_once = min(told.processes * told.scoring_slots, MOST_MEGABYTES // megabytes, fitting)
-    return {"MaxConcurrentTransforms": max(at_once, 1), "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": megabytes}
 
 
 def _serve_one(app: Flask, endpoint: Endpoint, scorer: Scorer) -> None:

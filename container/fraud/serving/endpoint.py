@@ -16,16 +16,13 @@ from fraud.serving.admission import Admission
 from fraud.serving.attributes import CUSTOM_ATTRIBUTES, Wanted, wanted
 from fraud.serving.metrics import Metrics
 from fraud.serving.scoring import Scored, Scorer
+from fraud.serving.sizing import BODY_FACTOR, DOCUMENT_FACTOR, row_bytes
 from fraud.settings import ServingSettings
 
 log = logging.getLogger(__name__)
 
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 VISIBLE = re.compile(r"[!-:<-~]{1,64}")
-# What a body takes while it is scored, over its own size: a document of JSON becomes Python's objects, all at once.
-BODY_FACTOR, DOCUMENT_FACTOR = 4, 12
-# What a row takes beside that: its numbers as they are read and scored, and each part of its record.
-CELL_BYTES, OUTPUT_BYTES, REASON_BYTES = 12, 150, 300
 # In a request's environment: when it started, and how many rows it held.
 STARTED, ROWS = "fraud.started", "fraud.rows"
 # Asked every few seconds for ever, and no request of anybody's (S18).
@@ -54,7 +51,7 @@ class Endpoint:
             factor = DOCUMENT_FACTOR if is_document else BODY_FACTOR
             body = bodies.read(environ, self._told.max_body_bytes, visit, factor)
             most_rows = count(body, "[") + count(body, "{") if is_document else count(body, "\n")
-            visit.claim((most_rows + 1) * _row_bytes(asked, len(scorer.bundle.schema.columns)))
+            visit.claim((most_rows + 1) * row_bytes(asked, len(scorer.bundle.schema.columns)))
             visit.score()
             text, scored = self._scored(scorer, content_type, body, asked, media_type)
         environ[ROWS] = len(scored)
@@ -115,9 +112,3 @@ class Endpoint:
         }
         said += "".join(f";{name}={count}" for name, count in lacking.items() if count)
         return said
-
-
-def _row_bytes(asked: Wanted, columns: int) -> int:
-    """Return what a row and its answer may take: the shortest rows take many times their own bytes."""
-    reasons = min(asked.reasons, columns) if asked.has_reasons else 0
-    return CELL_BYTES * columns + OUTPUT_BYTES * len(asked.outputs) + REASON_BYTES * reasons
