@@ -9,26 +9,34 @@ import click
 
 FOLDER = Path(__file__).parent
 POLICIES = sorted(path.stem for path in FOLDER.glob("*.json"))
+# Of a managed policy, white space not counted; inline, a role takes 10,240 in all, a user 2,048, a group 5,120.
 MOST_CHARACTERS = 6144
-IS_ACCOUNT = re.compile(r"[0-9]{12}")
-# Names that have to be right for the policy to mean what it says; `*` in one would open it.
-IS_PLAIN = re.compile(r"[\w+=,.@/:-]+")
+# Names that have to be right for the policy to mean what it says: `*` in one would open it, `s3://` match nothing.
+NAME = re.compile(r"[\w+=,.@/-]+"), "a name alone: letters, digits and + = , . @ / _ -"
+SHAPES = {
+    "ACCOUNT": (re.compile(r"[0-9]{12}"), "12 digits"),
+    "BUCKET": (re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"), "the bucket's name alone, such as my-fraud-bucket"),
+    "KMS_KEY": (
+        re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+"),
+        "arn:aws:kms:REGION:ACCOUNT:key/ID; `aws kms describe-key --key-id alias/NAME` tells it",
+    ),
+}
 
 
 def render(policy: str, values: dict[str, str]) -> str:
-    """Return a policy with its placeholders filled in. Raises ClickException for one that is missing or no name."""
+    """Return a policy with its placeholders filled in. Raises ClickException for a value that is missing or wrong."""
     template = Template((FOLDER / f"{policy}.json").read_text(encoding="utf-8"))
     if missing := [name for name in template.get_identifiers() if not values.get(name)]:
         options = ", ".join(f"--{name.lower().replace('_', '-')}" for name in missing)
         raise click.ClickException(f"{policy} needs {options}")
     for name in template.get_identifiers():
-        if not IS_PLAIN.fullmatch(values[name]):
-            raise click.ClickException(f'--{name.lower().replace("_", "-")} "{values[name]}" is no name')
-    if "ACCOUNT" in template.get_identifiers() and not IS_ACCOUNT.fullmatch(values["ACCOUNT"]):
-        raise click.ClickException(f'--account "{values["ACCOUNT"]}": 12 digits')
+        pattern, right = SHAPES.get(name, NAME)
+        if not pattern.fullmatch(values[name]):
+            raise click.ClickException(f'--{name.lower().replace("_", "-")} "{values[name]}": {right}')
     text = json.dumps(json.loads(template.substitute(values)), indent=2)
     if (length := len("".join(text.split()))) > MOST_CHARACTERS:
-        raise click.ClickException(f"{policy} has {length} characters with these names: IAM takes {MOST_CHARACTERS}")
+        most = f"a managed policy has {MOST_CHARACTERS} at most"
+        raise click.ClickException(f"{policy} has {length} characters with these names: {most}")
     return text
 
 
@@ -46,6 +54,7 @@ def render(policy: str, values: dict[str, str]) -> str:
 @click.option("--partition", default="aws", show_default=True, help="aws-cn, aws-us-gov, ...")
 def main(policy: str, **values: str | None) -> None:
     """Print POLICY for your account; README.md in this folder says which is for whom."""
+    values["prefix"] = (values["prefix"] or "").strip("/")
     click.echo(render(policy, {name.upper(): value or "" for name, value in values.items()}))
 
 

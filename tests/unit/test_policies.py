@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from botocore.session import get_session
-from click.testing import CliRunner
 from moto.sagemaker.models import sagemaker_backends
 
 import batch_transform
@@ -20,7 +19,7 @@ import train_job
 from aws.endpoint_shape import Capture, Endpoint, Placement, Rollout, Scaling, Variant
 from aws.sessions import Problem
 from aws.training_shape import Training
-from iam.render import MOST_CHARACTERS, POLICIES, main, render
+from iam.render import POLICIES, render
 from tests.aws_world import ACCOUNT, BUCKET, IMAGE, MODEL_DATA, REGION, ROLE, Cloud, Request, refusal, run
 
 VALUES = {
@@ -207,7 +206,9 @@ def test_the_deployer_may_train(cloud: Cloud, tmp_path: Path) -> None:
 )
 def test_the_deployer_may_do_no_more(action: str, resource: str) -> None:
     """What is not ours stays out of reach."""
-    assert not allows(["deployer", "deployer-push", "deployer-cleanup", "execution", "caller"], action, resource)
+    policies = ["deployer", "deployer-push", "deployer-cleanup", "execution", "caller"]
+
+    assert not allows(policies, action, resource)
 
 
 def test_the_caller_may_ask_one_endpoint() -> None:
@@ -221,13 +222,8 @@ def test_the_caller_may_ask_one_endpoint() -> None:
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_policy(policy: str) -> None:
-    """Every policy fits into IAM, opens nothing wholly, and names operations that there are."""
-    text = render(policy, VALUES)
-    told = json.loads(text)["Statement"]
-
-    assert len("".join(text.split())) < MOST_CHARACTERS
-    assert "${" not in text
-    for action in (action for statement in told for action in listed(statement["Action"])):
+    """Every policy opens nothing wholly, and names operations that there are."""
+    for action in (action for statement in statements(policy) for action in listed(statement["Action"])):
         assert "*" not in action
         assert action in ("iam:PassRole", "sts:AssumeRole") or is_operation(action), action
 
@@ -239,35 +235,3 @@ def is_operation(action: str) -> bool:
         service = "sagemaker-runtime"
     name = {"s3:ListBucket": "ListObjectsV2"}.get(action, operation)
     return name in get_session().get_service_model(service).operation_names
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        pytest.param(["deployer", "--account", ACCOUNT, "--region", REGION], "deployer needs --bucket", id="missing"),
-        pytest.param(
-            ["caller", "--account", ACCOUNT, "--region", REGION, "--endpoint", "*"],
-            '--endpoint "*" is no name',
-            id="everything",
-        ),
-        pytest.param(
-            ["caller", "--account", "12", "--region", REGION, "--endpoint", "fraud"],
-            '--account "12": 12 digits',
-            id="account",
-        ),
-    ],
-)
-def test_render_refuses(arguments: list[str], said: str) -> None:
-    """A name that is missing, or would open the policy, is told."""
-    done = CliRunner().invoke(main, arguments)
-
-    assert done.exit_code == 1
-    assert said in done.stderr
-
-
-def test_render() -> None:
-    """What is printed is what `aws iam` takes."""
-    done = CliRunner().invoke(main, ["caller", "--account", ACCOUNT, "--region", REGION, "--endpoint", "fraud"])
-
-    (statement,) = json.loads(done.stdout)["Statement"]
-    assert statement["Resource"] == f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/fraud"
