@@ -206,7 +206,7 @@ def test_the_deployer_may_train(cloud: Cloud, tmp_path: Path) -> None:
 )
 def test_the_deployer_may_do_no_more(action: str, resource: str) -> None:
     """What is not ours stays out of reach."""
-    policies = ["deployer", "deployer-push", "deployer-cleanup", "execution", "caller"]
+    policies = ["deployer", "deployer-push", "deployer-cleanup", "execution", "caller", "caller-async"]
 
     assert not allows(policies, action, resource)
 
@@ -218,6 +218,19 @@ def test_the_caller_may_ask_one_endpoint() -> None:
     assert allows(["caller"], "sagemaker:InvokeEndpoint", place)
     assert not allows(["caller"], "sagemaker:InvokeEndpoint", f"{place}-2")
     assert not allows(["caller"], "sagemaker:DescribeEndpoint", place)
+
+
+def test_who_may_ask_an_asynchronous_endpoint() -> None:
+    """A deployer and the caller of one put a file where it is asked of, ask, and read the answer."""
+    files = f"arn:aws:s3:::{BUCKET}/fraud-detect"
+    needed = [
+        ("sagemaker:InvokeEndpointAsync", f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/fraud-detect"),
+        ("s3:PutObject", f"{files}/requests/rows.csv"),
+        *(("s3:GetObject", f"{files}/{folder}/x.out") for folder in ("answers", "failures")),
+    ]
+
+    assert [need for need in needed for who in ("deployer", "caller-async") if not allows([who], *need)] == []
+    assert not any(allows(["caller-async"], f"s3:{what}Object", f"{files}/rows/rows.csv") for what in ("Get", "Put"))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
