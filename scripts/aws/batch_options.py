@@ -58,7 +58,8 @@ def read(options: dict[str, Any]) -> tuple[Transform, Call | None]:
     options["tags"] = aws_options.tags(options["tags"])
     options["accept"] = options["accept"] or options["content_type"]
     told = {checks.ANSWER: options.pop("answer"), "FRAUD_BATCH_STRICT": options.pop("strict") and "true"}
-    environment = dict(options.pop("environment")) | {variable: text for variable, text in told.items() if text}
+    given = aws_options.environment(options.pop("environment"))
+    environment = given | {variable: text for variable, text in told.items() if text}
     model = _model(name if name.endswith(ending) else unique(name, ending), options)
     if model:
         options["model"] = model.parameters["ModelName"]

@@ -127,7 +127,7 @@ def read(options: dict[str, Any]) -> Endpoint:
 
 def _variant(name: str, text: str, options: dict[str, Any]) -> Variant:
     model_data, *sizes = text.split(",")
-    told = dict(_size(name, size) for size in sizes)
+    told = aws_options.once(f'variant "{name}":', [_size(name, size) for size in sizes])
     image = told.get("image", options["image"])
     if not image:
         raise click.UsageError("--image URI is needed, or FRAUD_IMAGE: ./build_and_push.sh prints it")

@@ -85,20 +85,36 @@ def environment_option(what: str) -> Callable[[Command], Command]:
     return click.option("--env", "environment", type=Pair(), multiple=True, help=f"For the container: {what}.")
 
 
+def once[T](what: str, pairs: Sequence[tuple[str, T]]) -> dict[str, T]:
+    """Return pairs by name. Raises UsageError for a name that is there twice, as one would count and not the other."""
+    names = [name for name, _ in pairs]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise click.UsageError(f'{what} "{twice[0]}" is there {names.count(twice[0])} times, and takes one value')
+    return dict(pairs)
+
+
+def environment(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the variables of a container. Raises UsageError for a name that is none, or is there twice."""
+    for name, _ in pairs:
+        if not IS_VARIABLE.fullmatch(name):
+            raise click.UsageError(f'--env "{name}": letters, digits and _, no digit first')
+    return once("--env", pairs)
+
+
 def placement(options: dict[str, Any]) -> Placement:
     """Take a placement's options out of all options. Raises UsageError for a role that is missing."""
     role = options.pop("role")
     if not role:
         raise click.UsageError("--role ARN is needed, or SAGEMAKER_ROLE: what SageMaker acts as")
-    environment = dict(options.pop("environment"))
-    for name in environment:
-        if not IS_VARIABLE.fullmatch(name):
-            raise click.UsageError(f'--env "{name}": letters, digits and _, no digit first')
+    variables = environment(options.pop("environment"))
     names = ("subnets", "security_groups", "is_isolated", "kms_key")
-    return Placement(role=role, environment=environment, **{name: options.pop(name) for name in names})
+    return Placement(role=role, environment=variables, **{name: options.pop(name) for name in names})
 
 
-def tags(given: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
-    """Return the tags given, and the one by which teardown.py finds what is ours."""
+def tags(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
+    """Return the tags given, and the one by which teardown.py finds what is ours. Raises UsageError for another one."""
     key, _, value = TAG.partition("=")
-    return {key: value} | dict(given)
+    given = once("--tag", pairs)
+    if key in given:
+        raise click.UsageError(f"--tag {key}={given[key]}: everything has the tag {TAG}, by which teardown.py finds it")
+    return {key: value} | given

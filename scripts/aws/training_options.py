@@ -54,7 +54,7 @@ def read(options: dict[str, Any]) -> Training:
     if options.pop("spot"):
         options["max_wait_minutes"] = options["max_wait_minutes"] or 2 * options["max_run_minutes"]
     placement = aws_options.placement(options)
-    for name in ("channels", "hyperparameters"):
-        options[name] = dict(options[name])
+    for name, flag in (("channels", "--channel"), ("hyperparameters", "--set")):
+        options[name] = aws_options.once(flag, options[name])
     options["tags"] = aws_options.tags(options["tags"])
     return Training(placement=placement, suffix=suffix(), **options)

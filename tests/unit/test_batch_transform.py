@@ -173,6 +173,9 @@ def test_a_model_that_is_not_there(cloud: Cloud) -> None:
     "options",
     [
         pytest.param([], id="no model"),
+        pytest.param(["--model", "a", "--tag", "project=x"], id="tag of teardown.py"),
+        pytest.param(["--model", "a", "--env", "A=1", "--env", "A=2"], id="variable twice"),
+        pytest.param(["--model", "a", "--env", "A-B=1"], id="no variable"),
         pytest.param(["--model", "a", "--model-data", MODEL_DATA], id="two models"),
         pytest.param(["--model", "a", "--network-isolation"], id="network of another"),
         pytest.param(["--model-data", MODEL_DATA], id="no image"),

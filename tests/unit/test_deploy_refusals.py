@@ -97,7 +97,10 @@ def test_name(cloud: Cloud, is_there: bool, options: list[str], said: str) -> No
         pytest.param(["--variant", f"b={MODEL_DATA}"], id="two ways"),
         pytest.param(["--scale", "many"], id="no range"),
         pytest.param(["--env", "A-B=1"], id="no variable"),
+        pytest.param(["--env", "A=1", "--env", "A=2"], id="variable twice"),
         pytest.param(["--tag", "alone"], id="no pair"),
+        pytest.param(["--tag", "project=x"], id="tag of teardown.py"),
+        pytest.param(["--tag", "a=1", "--tag", "a=2"], id="tag twice"),
         pytest.param(["--serverless", "2048", "--async-output", f"s3://{BUCKET}/o"], id="two kinds"),
         pytest.param(["--shadow", f"s={MODEL_DATA},weihgt=1"], id="unknown size"),
     ],
@@ -160,6 +163,7 @@ def test_an_option_that_would_change_nothing(cloud: Cloud, options: list[str], s
         pytest.param("weight=x", 'weight="x" is not a number', id="weight"),
         pytest.param("instances=1.5", 'instances="1.5" is not a whole number', id="instances"),
         pytest.param("weihgt=1", '"weihgt=1" is none of weight=, instances=, type=, image=', id="unknown"),
+        pytest.param("weight=1,weight=2", '"weight" is there 2 times, and takes one value', id="twice"),
     ],
 )
 def test_a_size_of_a_variant(cloud: Cloud, size: str, said: str) -> None:

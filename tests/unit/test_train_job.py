@@ -231,14 +231,21 @@ def test_rows_that_are_not_there(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "said"),
     [
-        pytest.param(["--max-wait-minutes", "90"], id="wait without spot"),
-        pytest.param(["--set", "eta"], id="no value"),
+        pytest.param(["--max-wait-minutes", "90"], "--max-wait-minutes goes with --spot", id="wait without spot"),
+        pytest.param(["--set", "eta"], '"eta": NAME=VALUE', id="no value"),
+        pytest.param(["--channel", "train=x"], '--channel "train" is there 2 times, and takes one value', id="channel"),
+        pytest.param(["--set", "eta=0.1", "--set", "eta=0.2"], '--set "eta" is there 2 times', id="hyperparameter"),
+        pytest.param(["--env", "A=1", "--env", "A=1"], '--env "A" is there 2 times', id="variable"),
+        pytest.param(["--tag", "a=1", "--tag", "a=2"], '--tag "a" is there 2 times', id="tag"),
+        pytest.param(["--tag", "project=x"], "--tag project=x: everything has the tag project=fraud-detect", id="ours"),
     ],
 )
-def test_usage(cloud: Cloud, options: list[str]) -> None:
+def test_usage(cloud: Cloud, options: list[str], said: str) -> None:
     """What the command line cannot mean ends it with code 2."""
     done = run(main, *OPTIONS, "--channel", f"train={ROWS['train']}", *options)
 
     assert done.exit_code == 2, done.output
+    assert said in done.stderr
+    assert cloud.requests == []
