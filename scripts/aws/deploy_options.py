@@ -128,6 +128,8 @@ def read(options: dict[str, Any]) -> Endpoint:
 def _variant(name: str, text: str, options: dict[str, Any]) -> Variant:
     model_data, *sizes = text.split(",")
     told = aws_options.once(f'variant "{name}":', [_size(name, size) for size in sizes])
+    if options["serverless"] is not None and (refused := [f"{key}=" for key in ("instances", "type") if key in told]):
+        raise click.UsageError(f'variant "{name}": {" and ".join(refused)} and --serverless exclude each other')
     image = told.get("image", options["image"])
     if not image:
         raise click.UsageError("--image URI is needed, or FRAUD_IMAGE: ./build_and_push.sh prints it")

@@ -174,6 +174,16 @@ def test_a_size_of_a_variant(cloud: Cloud, size: str, said: str) -> None:
     assert done.stderr.splitlines()[-1] == f'Error: variant "s": {said}'
 
 
+def test_a_size_of_no_instances(cloud: Cloud) -> None:
+    """A variant without instances of its own is not told their number and type."""
+    variant = f"a={MODEL_DATA},instances=3,type=ml.c5.large"
+    done = run(main, *OPTIONS[:-2], "--serverless", "1024", "--variant", variant, "--dry-run")
+
+    assert done.exit_code == 2, done.output
+    refused = 'Error: variant "a": instances= and type= and --serverless exclude each other'
+    assert done.stderr.splitlines()[-1] == refused
+
+
 def test_an_update_of_no_endpoint(cloud: Cloud) -> None:
     """An update says which endpoint: a new name would be none that is there."""
     done = run(main, *OPTIONS[2:], "--update", "--dry-run")
