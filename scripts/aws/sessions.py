@@ -40,7 +40,7 @@ ANSWERS: dict[tuple[str, ...], str] = {
     ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"): (
         "AWS says there are too many requests ({operation}), after several tries: run this again in a minute"
     ),
-    ("NoSuchBucket",): "{operation}: that S3 bucket does not exist; `aws s3 ls` lists yours",
+    ("NoSuchBucket",): '{operation}: bucket "{bucket}" does not exist; `aws s3 ls` lists yours',
 }
 # What AWS says where its code says no more than ValidationException.
 SAYINGS = {
@@ -124,8 +124,10 @@ def is_absent(error: ClientError) -> bool:
 
 
 def _explain_answer(error: ClientError) -> str:
-    said = " ".join(error.response.get("Error", {}).get("Message", "").split())
+    told = error.response.get("Error", {})
+    said = " ".join(told.get("Message", "").split())
     words = {"code": code(error), "message": said.rstrip("."), "operation": error.operation_name}
+    words["bucket"] = told.get("BucketName", "")
     if code(error) in DENIED:
         return _explain_denial(said, error.operation_name)
     for codes, line in ANSWERS.items():

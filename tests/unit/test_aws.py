@@ -66,7 +66,11 @@ def answer(code: str, message: str = "no", operation: str = "CreateModel") -> Cl
             id="quota",
         ),
         pytest.param(answer("ThrottlingException", "Rate exceeded"), "too many requests (CreateModel)", id="throttled"),
-        pytest.param(answer("NoSuchBucket"), "that S3 bucket does not exist", id="bucket"),
+        pytest.param(
+            ClientError({"Error": {"Code": "NoSuchBucket", "Message": "no", "BucketName": "b"}}, "ListObjectsV2"),
+            'ListObjectsV2: bucket "b" does not exist; `aws s3 ls` lists yours',
+            id="bucket",
+        ),
         pytest.param(
             answer("ValidationException", f"Could not assume role {ROLE}. Please ensure that the role exists"),
             f"SageMaker cannot assume the role {ROLE}: it has to exist, and its trust policy",

@@ -91,6 +91,8 @@ def test_files(cloud: Cloud) -> None:
         checks.check_object(cloud.session, f"s3://{BUCKET}/m.tar.gz")
     with pytest.raises(Problem, match='nothing in S3 begins with "s3://fraud-bucket/none"'):
         checks.check_prefix(cloud.session, f"s3://{BUCKET}/none")
+    with pytest.raises(Problem, match='bucket "no-such-bucket" does not exist; `aws s3 ls` lists yours'):
+        checks.check_prefix(cloud.session, "s3://no-such-bucket/x")
     with pytest.raises(Problem, match='bucket "no-such-bucket" does not exist: aws s3 mb'):
         checks.check_bucket(cloud.session, "s3://no-such-bucket/x")
     with pytest.raises(Problem, match=r'"/data/m.tar.gz" is not an S3 URI'):
@@ -118,5 +120,5 @@ def test_upload_that_fails(cloud: Cloud, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("1,2\n")
 
-    with pytest.raises(Problem, match=r"rows.csv was not uploaded: PutObject: that S3 bucket does not exist"):
+    with pytest.raises(Problem, match=r'rows.csv was not uploaded: PutObject: bucket "no-such-bucket" does not exist'):
         upload(cloud.session, Upload(file, "s3://no-such-bucket/rows.csv"))
