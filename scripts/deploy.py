@@ -16,9 +16,9 @@ from aws.sessions import Problem
 BUSY = {"Creating", "Updating", "SystemUpdating", "RollingBack"}
 
 
-def plan(endpoint: Endpoint) -> list[Call]:
+def plan(endpoint: Endpoint, *, is_waiting: bool = True) -> list[Call]:
     """Return every call that would change AWS, in order. Raises Problem for what SageMaker would refuse."""
-    endpoint_rules.check(endpoint)
+    endpoint_rules.check(endpoint, is_waiting=is_waiting)
     before = [*endpoint_calls.making(endpoint), *endpoint_calls.alarms(endpoint)]
     return [*before, endpoint_calls.launch(endpoint), *endpoint_calls.scaling(endpoint)]
 
@@ -28,9 +28,7 @@ def deploy(endpoint: Endpoint, session: boto3.Session, *, is_waiting: bool = Tru
 
     Where a step fails, what this run made is undone and Problem raised; an update that has begun is left to AWS.
     """
-    endpoint_rules.check(endpoint)
-    if endpoint.scaling and not is_waiting:
-        raise Problem("--scale takes --wait: AWS scales an endpoint only once it is in service")
+    endpoint_rules.check(endpoint, is_waiting=is_waiting)
     check_world(endpoint, session)
     (update if endpoint.is_update else create)(endpoint, session, is_waiting=is_waiting)
 
@@ -43,10 +41,7 @@ def check_world(endpoint: Endpoint, session: boto3.Session) -> None:
     checks.check_role(session, endpoint.placement.role, account)
     for uri in dict.fromkeys(variant.model_data for variant in endpoint.containers):
         checks.check_object(session, uri)
-    destinations = [endpoint.capture.destination] if endpoint.capture else []
-    if isinstance(endpoint.kind, Asynchronous):
-        destinations += [uri for uri in (endpoint.kind.output, endpoint.kind.failures) if uri]
-    for uri in destinations:
+    for uri in endpoint.destinations:
         checks.check_bucket(session, uri)
 
 
@@ -196,7 +191,7 @@ def main(*, dry_run: bool, wait: bool, profile: str | None, region: str | None, 
     A first endpoint:  deploy.py --endpoint fraud --image URI --role ARN --model-data s3://.../model.tar.gz
     """
     endpoint = deploy_options.read(options)
-    calls = plan(endpoint)
+    calls = plan(endpoint, is_waiting=wait)
     if dry_run:
         show(calls)
         return

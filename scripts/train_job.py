@@ -53,23 +53,26 @@ def check(job: Training) -> None:
     """Raise Problem for what would fail later, at a price: settings that the image refuses, names that are none."""
     checks.image_parts(job.image)
     checks.role_name(job.placement.role)
-    for uri in (job.s3, *([job.checkpoints] if job.checkpoints else [])):
+    for uri in (job.s3, *([job.checkpoints] if job.checkpoints else []), *_rows_in_s3(job)):
         checks.bucket_and_key(uri)
-    if problems := [*checks.job_name(job.name), *checks.instance_type(job.instance_type), *_unknown_channels(job)]:
+    names = [*checks.job_name(job.name), *checks.instance_type(job.instance_type), *_unknown_channels(job)]
+    if problems := [*names, *checks.network(job.placement.subnets, job.placement.security_groups)]:
         raise Problem("; ".join(problems))
     if "train" not in job.channels:
         raise Problem("no channel train: --channel train=DIRECTORY, or train=s3://bucket/prefix")
     if job.max_wait_minutes and job.max_wait_minutes < job.max_run_minutes:
         shorter = f"--max-wait-minutes {job.max_wait_minutes} is less than --max-run-minutes {job.max_run_minutes}"
         raise Problem(f"{shorter}: it is the time to wait for a spot instance and to run")
-    if bool(job.placement.subnets) != bool(job.placement.security_groups):
-        raise Problem("a VPC takes both --subnet and --security-group")
     from fraud.hyperparameters import read  # noqa: PLC0415 - it brings the learners, and `--help` needs none
 
     try:
         read(dict(job.hyperparameters))
     except FraudError as error:
         raise Problem(str(error)) from error
+
+
+def _rows_in_s3(job: Training) -> Iterator[str]:
+    return (source for source in job.channels.values() if source.startswith("s3://"))
 
 
 def _unknown_channels(job: Training) -> Iterator[str]:
@@ -86,9 +89,8 @@ def check_world(job: Training, session: boto3.Session) -> None:
     checks.check_bucket(session, job.s3)
     if job.checkpoints:
         checks.check_bucket(session, job.checkpoints)
-    for source in job.channels.values():
-        if source.startswith("s3://"):
-            checks.check_prefix(session, source)
+    for source in _rows_in_s3(job):
+        checks.check_prefix(session, source)
 
 
 def _await(name: str, session: boto3.Session) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from aws.batch_shape import Transform
 from aws.calls import Call, suffix, unique
 from aws.endpoint_calls import model_call
 from aws.endpoint_shape import Variant
+from aws.sessions import Problem
 
 OF_A_MODEL = {
     "subnets": "--subnet",
@@ -79,5 +80,7 @@ def _model(name: str, options: dict[str, Any]) -> Call | None:
     placement = aws_options.placement(own | {"environment": (), "kms_key": None})
     checks.image_parts(image)
     checks.role_name(placement.role)
-    checks.bucket_and_key(model_data)
+    checks.model_data(model_data)
+    for problem in checks.network(placement.subnets, placement.security_groups):
+        raise Problem(problem)
     return model_call(name, Variant("all", image, model_data), placement, options["tags"])

@@ -37,6 +37,12 @@ def instance_type(name: str) -> Iterator[str]:
         yield f'instance type "{name}": SageMaker\'s begin with ml., such as ml.m5.large'
 
 
+def network(subnets: Sequence[str], security_groups: Sequence[str]) -> Iterator[str]:
+    """Tell half a VPC."""
+    if bool(subnets) != bool(security_groups):
+        yield "a VPC takes both --subnet and --security-group"
+
+
 def answer_words(environment: Mapping[str, str]) -> Iterator[str]:
     """Tell the words that are no part of an answer, with those that were meant."""
     words = [word.strip() for word in environment.get(ANSWER, "").split(",")]
@@ -75,7 +81,14 @@ def bucket_and_key(uri: str) -> tuple[str, str]:
     """Return both parts of an S3 URI. Raises Problem where it is none."""
     if match := S3_URI.match(uri):
         return match["bucket"], match["key"] or ""
-    raise Problem(f'"{uri}" is not an S3 URI, such as s3://bucket/prefix')
+    raise Problem(f'"{uri}" is not an S3 URI, such as s3://bucket/prefix; a bucket has 3 to 63 of a-z 0-9 . -')
+
+
+def model_data(uri: str) -> None:
+    """Raise Problem where a URI is none of a model's archive."""
+    _, key = bucket_and_key(uri)
+    if not key.endswith(".tar.gz"):
+        raise Problem(f'"{uri}" is no model: it ends in .tar.gz, and train_job.py prints it as "model_data"')
 
 
 def check_account(session: boto3.Session) -> str:

@@ -15,15 +15,19 @@ LONGEST_UPDATE_SECONDS = 28_800
 ENVIRONMENT_ENTRIES = 100
 
 
-def check(endpoint: Endpoint) -> None:
+def check(endpoint: Endpoint, *, is_waiting: bool = True) -> None:
     """Raise Problem that names everything which is wrong with the endpoint that is wanted."""
     problems = [problem for rule in RULES for problem in rule(endpoint)]
+    if endpoint.scaling and not is_waiting:
+        problems.append("--scale takes --wait: AWS scales an endpoint only once it is in service")
     if problems:
         raise Problem("; ".join(problems))
     checks.role_name(endpoint.placement.role)
     for variant in endpoint.containers:
         checks.image_parts(variant.image)
-        checks.bucket_and_key(variant.model_data)
+        checks.model_data(variant.model_data)
+    for uri in endpoint.destinations:
+        checks.bucket_and_key(uri)
 
 
 def _names(endpoint: Endpoint) -> Iterator[str]:
@@ -94,8 +98,7 @@ def _shadow(endpoint: Endpoint) -> Iterator[str]:
 
 def _placement(endpoint: Endpoint) -> Iterator[str]:
     placement = endpoint.placement
-    if bool(placement.subnets) != bool(placement.security_groups):
-        yield "a VPC takes both --subnet and --security-group"
+    yield from checks.network(placement.subnets, placement.security_groups)
     yield from checks.answer_words(placement.environment)
     if len(placement.environment) > ENVIRONMENT_ENTRIES:
         yield f"{len(placement.environment)} environment variables: at most {ENVIRONMENT_ENTRIES}"

@@ -140,6 +140,13 @@ class Endpoint:
         return unique(self.name, f"{part}-{self.suffix}")
 
     @property
+    def destinations(self) -> list[str]:
+        """Return where in S3 the endpoint writes."""
+        captured = [self.capture.destination] if self.capture else []
+        answers = [self.kind.output, self.kind.failures] if isinstance(self.kind, Asynchronous) else []
+        return [*captured, *(uri for uri in answers if uri)]
+
+    @property
     def containers(self) -> list[Variant]:
         """Return all variants, the shadow last."""
         return [*self.variants, *([self.shadow] if self.shadow else [])]

@@ -160,6 +160,24 @@ def test_what_would_fail_is_said_first(cloud: Cloud, model: str, options: list[s
     assert cloud.changes() == []
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(["--subnet", "subnet-1"], "a VPC takes both --subnet and --security-group", id="half a network"),
+        pytest.param(["--model-data", f"s3://{BUCKET}/"], f'"s3://{BUCKET}/" is no model: it ends in', id="bucket"),
+        pytest.param(["--model-data", f"s3://{BUCKET}/p/model"], "is no model: it ends in .tar.gz", id="folder"),
+    ],
+)
+def test_a_model_that_could_not_be_made(cloud: Cloud, options: list[str], said: str) -> None:
+    """What SageMaker would refuse of a model is told in a dry run, and nothing is asked."""
+    done = run(main, *OWN_MODEL, *FILES, *options, "--dry-run")
+
+    assert done.exit_code == 1, done.output
+    assert done.stderr.startswith("Error: ")
+    assert said in done.stderr
+    assert cloud.requests == []
+
+
 def test_a_model_that_is_not_there(cloud: Cloud) -> None:
     """A model's name that SageMaker does not know is told before a job is started."""
     done = run(main, "--model", "fraud-detect-gone", *FILES)

@@ -50,11 +50,19 @@ from tests.endpoints import OPTIONS, PLAIN
             id="shadow that is called alike",
         ),
         pytest.param(["--no-wait", "--scale", "1:2"], "--scale takes --wait", id="scale unseen"),
+        pytest.param(["--model-data", f"s3://{BUCKET}/"], f'"s3://{BUCKET}/" is no model: it ends in', id="no key"),
+        pytest.param(["--model-data", f"s3://{BUCKET}/p/model"], "is no model: it ends in .tar.gz", id="no archive"),
+        pytest.param(["--capture", "xx"], '"xx" is not an S3 URI', id="capture"),
+        pytest.param(["--async-output", "answers"], '"answers" is not an S3 URI', id="answers"),
+        pytest.param(
+            ["--async-output", f"s3://{BUCKET}/a", "--async-failures", "s3://F"], '"s3://F" is not', id="failures"
+        ),
     ],
 )
-def test_what_aws_would_refuse_is_said_first(cloud: Cloud, options: list[str], said: str) -> None:
-    """What SageMaker would refuse is told in one line before anything is made."""
-    done = run(main, *OPTIONS, *options)
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry run"])
+def test_what_aws_would_refuse_is_said_first(cloud: Cloud, options: list[str], dry: list[str], said: str) -> None:
+    """What SageMaker would refuse is told in one line before anything is made, in a dry run too."""
+    done = run(main, *OPTIONS, *options, *dry)
 
     assert done.exit_code == 1, done.output
     assert said in done.stderr

@@ -69,7 +69,7 @@ def test_a_dry_run_is_python() -> None:
     ("changes", "last"),
     [
         pytest.param({"scaling": Scaling(1, 4, 1000)}, "put_scaling_policy", id="scaling"),
-        pytest.param({"capture": Capture("s3://b/c", 20)}, "DataCaptureConfig", id="capture"),
+        pytest.param({"capture": Capture("s3://bucket/c", 20)}, "DataCaptureConfig", id="capture"),
         pytest.param({"variants": [CHAMPION, replace(SHADOW, name="challenger")]}, "'challenger'", id="variants"),
         pytest.param({"shadow": SHADOW}, "ShadowProductionVariants", id="shadow"),
     ],

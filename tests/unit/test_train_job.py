@@ -191,20 +191,18 @@ def test_dry_run_asks_nothing(cloud: Cloud, rows: Path, monkeypatch: pytest.Monk
         pytest.param(["--channel", "train=/no/where"], 'channel train: "/no/where" is no file', id="no directory"),
         pytest.param(["--set", "max_dept=3"], "max_depth", id="unknown hyperparameter"),
         pytest.param(["--set", "eta=7"], "eta", id="hyperparameter out of range"),
-        pytest.param(
-            ["--spot", "--max-wait-minutes", "30"],
-            "--max-wait-minutes 30 is less than --max-run-minutes 60",
-            id="no time to wait",
-        ),
+        pytest.param(["--spot", "--max-wait-minutes", "30"], "30 is less than --max-run-minutes 60", id="no wait"),
         pytest.param(["--subnet", "subnet-1"], "both --subnet and --security-group", id="half a network"),
         pytest.param(["--checkpoints", "c"], '"c" is not an S3 URI', id="checkpoints"),
+        pytest.param(["--channel", "train=s3://B/y"], '"s3://B/y" is not an S3 URI', id="no bucket"),
     ],
 )
-def test_what_would_fail_is_said_first(cloud: Cloud, options: list[str], said: str) -> None:
-    """What would fail is told in one line before anything is uploaded or paid for."""
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry run"])
+def test_what_would_fail_is_said_first(cloud: Cloud, options: list[str], dry: list[str], said: str) -> None:
+    """What would fail is told in one line before anything is uploaded or paid for, in a dry run too."""
     channel = [] if "--channel" in options else ["--channel", f"train={ROWS['train']}"]
 
-    done = run(main, *OPTIONS, *channel, *options)
+    done = run(main, *OPTIONS, *channel, *options, *dry)
 
     assert done.exit_code == 1, done.output
     assert said in done.stderr
