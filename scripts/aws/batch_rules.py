@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from aws import checks
 from aws.batch_shape import Transform
 from aws.sessions import Problem
+from fraud.errors import AcceptError
 
 MOST_MB_AT_ONCE = 100
 ENVIRONMENT_ENTRIES = 16
@@ -31,6 +32,26 @@ def _sizes(job: Transform) -> Iterator[str]:
         yield f"{asked} is {payload * concurrent} MB at once: at most {MOST_MB_AT_ONCE}"
 
 
+def _types(job: Transform) -> Iterator[str]:
+    from fraud.codecs import DECODERS, media_type_of, negotiate  # noqa: PLC0415 - it is slow, and `--help` needs none
+
+    name, _ = media_type_of(job.content_type)
+    if name not in DECODERS:
+        yield f'--content-type "{job.content_type}": {checks.meant(name, list(DECODERS))}'
+        return
+    try:
+        negotiate(job.accept, job.content_type)
+    except AcceptError as error:
+        yield f"--accept: {error}"
+
+
+def _places(job: Transform) -> Iterator[str]:
+    """A job reads whatever begins with its input: answers among it would be the next job's rows."""
+    (bucket, key), (other, folder) = checks.bucket_and_key(job.source), checks.bucket_and_key(job.output)
+    if bucket == other and f"{folder.rstrip('/')}/".startswith(key):
+        yield f'--output "{job.output}" begins with --input "{job.source}", which takes all that does: another folder'
+
+
 def _join(job: Transform) -> Iterator[str]:
     if not job.join:
         return
@@ -42,8 +63,12 @@ def _join(job: Transform) -> Iterator[str]:
 
 def _filters(job: Transform) -> Iterator[str]:
     for option, path in (("--input-filter", job.input_filter), ("--output-filter", job.output_filter)):
-        if path is not None and not (path.startswith("$") and len(path) <= LONGEST_FILTER):
+        if path is None:
+            continue
+        if not (path.startswith("$") and len(path) <= LONGEST_FILTER):
             yield f'{option} "{path}": a JSONPath begins with $, such as $[1:], {LONGEST_FILTER} characters at most'
+        if path.count("[") != path.count("]"):
+            yield f'{option} "{path}": each [ takes a ], such as $[1:]'
 
 
 def _environment(job: Transform) -> Iterator[str]:
@@ -52,4 +77,6 @@ def _environment(job: Transform) -> Iterator[str]:
         yield f"{len(job.environment)} environment variables: a batch job has at most {ENVIRONMENT_ENTRIES}"
 
 
-RULES: tuple[Callable[[Transform], Iterator[str]], ...] = (_names, _sizes, _join, _filters, _environment)
+RULES: tuple[Callable[[Transform], Iterator[str]], ...] = (
+    *(_names, _sizes, _types, _places, _join, _filters, _environment),
+)

@@ -148,6 +148,15 @@ def test_dry_run_asks_nothing(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> 
         pytest.param(["--input", "rows.csv"], '"rows.csv" is not an S3 URI', id="local"),
         pytest.param(["--input", f"s3://{BUCKET}/none"], f'nothing in S3 begins with "s3://{BUCKET}/none"', id="input"),
         pytest.param(["--output", "s3://absent-bucket/x"], 'bucket "absent-bucket" does not exist', id="output"),
+        pytest.param(["--output", ROWS], f'--output "{ROWS}" begins with --input "{ROWS}"', id="output is input"),
+        pytest.param(["--output", ROWS.rstrip("/")], "begins with --input", id="output is input but for a slash"),
+        pytest.param(["--output", f"{ROWS}scored"], "begins with --input", id="output below input"),
+        pytest.param(["--input", f"s3://{BUCKET}"], "begins with --input", id="input of a whole bucket"),
+        pytest.param(
+            ["--content-type", "txt/csv"], '--content-type "txt/csv": did you mean text/csv?', id="content type"
+        ),
+        pytest.param(["--accept", "image/png"], 'Accept "image/png" cannot be answered', id="answer's type"),
+        pytest.param(["--input-filter", "$[1:"], '--input-filter "$[1:": each [ takes a ]', id="open bracket"),
         pytest.param([f"--env=A{n}=1" for n in range(17)], "17 environment variables: a batch job has", id="variables"),
     ],
 )
