@@ -8,5 +8,6 @@ case $payload in
   *) content_type=text/csv ;;
 esac
 
+[[ -r $payload && ! -d $payload ]] || { echo "predict.sh: there is no file $payload to read" >&2; exit 1; }
 curl --silent --show-error --fail-with-body --data-binary "@$payload" \
   --header "Content-Type: ${2:-$content_type}" "http://127.0.0.1:${PORT:-8080}/invocations"

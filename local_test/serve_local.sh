@@ -3,6 +3,12 @@
 # It listens on this computer alone, on port 8080 or $PORT.
 set -euo pipefail
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+image=${1:-fraud-detect}
 
+said=$(docker image inspect "$image" 2>&1 >/dev/null) || {
+  [[ $said != *"o such image"* ]] || said="this computer has no image $image: docker build --tag $image ."
+  echo "serve_local.sh: $said" >&2
+  exit 1
+}
 exec docker run --rm --publish "127.0.0.1:${PORT:-8080}:8080" \
-  --volume "$root/test_dir/model:/opt/ml/model:ro" "${1:-fraud-detect}" serve
+  --volume "$root/test_dir/model:/opt/ml/model:ro" "$image" serve
