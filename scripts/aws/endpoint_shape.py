@@ -125,7 +125,7 @@ class Endpoint:
     @property
     def config_name(self) -> str:
         """Return the name of this run's endpoint configuration."""
-        return unique(self.name, self.suffix)
+        return unique(self._stem, self.suffix)
 
     def model_name(self, variant: Variant) -> str:
         """Return the name of this run's model of a variant; what is too long for it is cut from the endpoint's first.
@@ -133,11 +133,16 @@ class Endpoint:
         A variant that does not fit even so is cut too, and ends with its number.
         """
         part = variant.name
-        room = LONGEST_NAME - len(f"-{self.suffix}") - len("-") - min(len(self.name), LEAST_BEGINNING)
+        room = LONGEST_NAME - len(f"-{self.suffix}") - len("-") - min(len(self._stem), LEAST_BEGINNING)
         if len(part) > room:
             number = f"-{self.containers.index(variant) + 1}"
             part = part[: room - len(number)].rstrip("-") + number
-        return unique(self.name, f"{part}-{self.suffix}")
+        return unique(self._stem, f"{part}-{self.suffix}")
+
+    @property
+    def _stem(self) -> str:
+        """Return the endpoint's name without the ending that it has of this run where nobody named it."""
+        return self.name.removesuffix(f"-{self.suffix}")
 
     @property
     def destinations(self) -> list[str]:

@@ -125,6 +125,17 @@ def test_variants_of_the_command_line(cloud: Cloud) -> None:
     assert old["ModelName"] != new["ModelName"]
 
 
+def test_names_of_an_endpoint_that_nobody_named(cloud: Cloud) -> None:
+    """Without a name the time stands once in the names of endpoint, configuration and model."""
+    done = run(main, *OPTIONS[2:])
+
+    assert done.exit_code == 0, done.output
+    name = json.loads(done.stdout)["endpoint"]
+    ending = name.removeprefix("fraud-detect-")
+    assert (len(ending), cloud.asked("CreateEndpoint")["EndpointConfigName"]) == (len("20261121-1642-k3f9"), name)
+    assert cloud.asked("CreateModel")["ModelName"] == f"fraud-detect-all-{ending}"
+
+
 NAMES = [
     pytest.param(["champion", "challenger"], id="short variants"),
     pytest.param(["v" * 62 + "a", "v" * 62 + "b", "v" * 42, "v" * 21], id="long variants"),
