@@ -8,7 +8,7 @@ Usage: ./build_and_push.sh [--dry-run] [tag]
 
 Builds the image for linux/amd64, pushes it to Amazon ECR and prints its URI, alone, on stdout.
   tag         of the image; the default is the short commit hash
-  --dry-run   print the commands that would change something, and run none of them
+  --dry-run   print the commands that would change something, and run none of them; without credentials too
 Environment: IMAGE_NAME (default fraud-detect), AWS_REGION or AWS_DEFAULT_REGION, and what the AWS CLI reads.
 END
 }
@@ -34,9 +34,11 @@ exists() { # error that means "no", arguments of aws
 
 run() {
   if [[ $dry_run ]]; then
-    printf '+'
-    printf ' %q' "$@"
-    printf '\n'
+    # %q would write <account> with backslashes.
+    local words
+    words=$(printf ' %q' "$@")
+    words=${words//\\</<}
+    echo "+${words//\\>/>}"
   else
     "$@"
   fi
@@ -80,8 +82,13 @@ changes=$(git status --porcelain --untracked-files=normal)
 export AWS_PAGER=''
 region=${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region 2>/dev/null || true)}}
 [[ $region ]] || die "no AWS region; set AWS_REGION, or run: aws configure set region <region>"
-account=$(aws sts get-caller-identity --query Account --output text --region "$region" 2>/dev/null) ||
-  die "no valid AWS credentials; set AWS_PROFILE or run aws configure, then check: aws sts get-caller-identity"
+if ! account=$(aws sts get-caller-identity --query Account --output text --region "$region" 2>/dev/null); then
+  mend="set AWS_PROFILE or run aws configure, then check: aws sts get-caller-identity"
+  [[ $dry_run ]] || die "no valid AWS credentials; $mend"
+  account='<account>'
+  say "no valid AWS credentials: $account stands for yours, and ECR was not asked whether repository and tag are there" \
+    "(a repository that is there is not created again); $mend"
+fi
 
 name=${IMAGE_NAME:-fraud-detect}
 host=$account.dkr.ecr.$region.amazonaws.com
@@ -89,7 +96,8 @@ host=$account.dkr.ecr.$region.amazonaws.com
 uri=$host/$name:$tag
 
 create=()
-if ! exists RepositoryNotFoundException ecr describe-repositories --repository-names "$name"; then
+if [[ $account == '<account>' ]] ||
+  ! exists RepositoryNotFoundException ecr describe-repositories --repository-names "$name"; then
   create=(aws ecr create-repository --repository-name "$name" --region "$region"
     --image-scanning-configuration scanOnPush=true --image-tag-mutability IMMUTABLE)
 elif exists ImageNotFoundException ecr describe-images --repository-name "$name" --image-ids "imageTag=$tag"; then

@@ -276,12 +276,31 @@ def test_dry_run_without_docker(world: Path) -> None:
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("option", [[], ["--dry-run"]], ids=["push", "dry run"])
-def test_no_credentials(world: Path, option: list[str]) -> None:
-    """Without credentials one line says what to set, in a dry run too."""
+def test_dry_run_without_credentials(world: Path) -> None:
+    """Without credentials a dry run prints every command, a word for the account, and asks ECR nothing."""
+    fail(world, "get-caller-identity", "Unable to locate credentials")
+    host = HOST.replace("123456789012", "<account>")
+
+    done = push(world, "--dry-run", "v1")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{host}/fraud-detect:v1\n"
+    said, build, *others = done.stderr.splitlines()
+    assert said.startswith("build_and_push.sh: no valid AWS credentials: <account> stands for yours, and ECR was not")
+    assert f" --tag {host}/fraud-detect:v1 " in build
+    assert others == [
+        f"+ {CREATE}",
+        f"+ aws ecr get-login-password --region eu-west-1 | docker login --username AWS --password-stdin {host}",
+        f"+ docker push {host}/fraud-detect:v1",
+    ]
+    assert not any(call.startswith("aws ecr") for call in calls(world))
+
+
+def test_no_credentials(world: Path) -> None:
+    """Without credentials one line says what to set."""
     fail(world, "get-caller-identity", "Traceback (most recent call last):\nUnable to locate credentials")
 
-    done = push(world, *option)
+    done = push(world)
 
     assert done.returncode == 1
     assert done.stderr.startswith("build_and_push.sh: no valid AWS credentials; set ")
