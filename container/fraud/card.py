@@ -16,7 +16,7 @@ from fraud.model.algorithms import ALGORITHMS
 from fraud.model.calibration import Platt
 from fraud.model.drift import Baseline, Bins
 from fraud.model.evaluation import Figure
-from fraud.model.thresholds import Threshold
+from fraud.model.thresholds import STATED, Threshold
 from fraud.schema import Schema
 
 FORMAT_VERSION: Final = 2
@@ -81,6 +81,13 @@ class Card(BaseModel):
         if not 0 < platt.slope <= LARGEST_FACTOR or abs(platt.intercept) > LARGEST_FACTOR:
             raise ValueError("the slope should be above 0, and neither it nor the intercept beyond 1e100")
         return platt
+
+    @field_validator("threshold", "decline")
+    @classmethod
+    def _check_rule(cls, threshold: Threshold) -> Threshold:
+        if not STATED.fullmatch(threshold.rule):
+            raise ValueError(f'rule "{threshold.rule[:60]}" should be 1 to 100 visible ASCII characters without ";"')
+        return threshold
 
     @field_validator("threshold")
     @classmethod

@@ -1,7 +1,9 @@
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +25,7 @@ from fraud.model.evaluation import Figure
 from fraud.model.scoring import FraudModel
 from fraud.model.thresholds import Threshold
 from fraud.schema import Column, Schema
+from fraud.serving.scoring import Scorer
 from fraud.table import Table
 from tests.labelled import content, make_labelled, plan
 
@@ -382,6 +385,19 @@ WRONG: list[tuple[str, Callable[[dict[str, Any]], object], str]] = [
     ("huge number", lambda card: card["threshold"].update(value=10**400), "threshold.value"),
     ("unknown amount", lambda card: card["threshold"].update(amount_column="Betrag"), 'threshold: it reads "Betrag"'),
     (
+        "rule of two lines",
+        lambda card: card["threshold"].update(rule="r\nX-Evil: 1"),
+        'threshold: rule "r\nX-Evil: 1" ',
+    ),
+    (
+        "rule in Japanese",
+        lambda card: card["threshold"].update(rule="日本"),
+        'threshold: rule "日本" should be 1 to 100',
+    ),
+    ("endless rule", lambda card: card["threshold"].update(rule="r" * 100_000), 'threshold: rule "r{60}" should be'),
+    ("rule of two attributes", lambda card: card["decline"].update(rule="a;b"), 'decline: rule "a;b" should be'),
+    ("no rule", lambda card: card["decline"].update(rule=""), 'decline: rule "" should be'),
+    (
         "declined before reviewed",
         lambda card: card["threshold"].update(amount_column=None, value=0.9),
         "decline: rows would be declined before they are reviewed",
@@ -473,7 +489,7 @@ def test_long_words(tmp_path: Path) -> None:
     """Names and notes of any length are read, as long as the file is not too large."""
     long = "x" * 100_000
     columns = (*CONTENT["row_schema"].columns[:3], Column(long))
-    threshold = Threshold(long, 5.0, amount_column=long)
+    threshold = Threshold("risk:cost=5", 5.0, amount_column=long)
     kept = ModelBundle.of(
         replace(MODEL, threshold=threshold),
         "xgboost",
@@ -660,6 +676,8 @@ def use(loaded: ModelBundle) -> None:
     assert loaded.deciding(None, None).model == loaded.model
     assert isinstance(datetime.now(UTC) - loaded.card.trained_at, timedelta)
     assert len(loaded.card.model_id) == 16
+    identity = Scorer(loaded, ThreadPoolExecutor(1)).identity
+    assert re.fullmatch("(?:;?[!-:<-~]{1,130}){3}", identity)  # a header of three attributes
 
 
 @settings(

@@ -207,6 +207,8 @@ def test_parse(text: str, limits: dict[str, float]) -> None:
         pytest.param("precision>=0", "compare precision with a number above 0", id="zero"),
         pytest.param("risk:cost=1e999", "finite numbers, such as risk:cost=5", id="too large"),
         pytest.param("cost:fn=1e999,fp=1", "finite numbers, such as cost:fn=100,fp=1", id="cost too large"),
+        pytest.param("precision>=0.\u0669", "should be one of", id="digits that no header carries"),
+        pytest.param("recall>=0." + "9" * 100, "should have at most 100 characters", id="endless digits"),
     ],
 )
 def test_parse_errors(text: str, message: str) -> None:

@@ -28,6 +28,8 @@ class Rule:
         match = form and form.fullmatch(compact)
         if not match:
             raise ValueError(f"should be one of {', '.join(EXAMPLES)}")
+        if not STATED.fullmatch(compact):
+            raise ValueError("should have at most 100 characters")
         limits = {key: float(value) for key, value in match.groupdict().items()}
         if not all(map(math.isfinite, limits.values())):
             raise ValueError(f"should hold finite numbers, such as {EXAMPLES[list(FORMS).index(name)]}")
@@ -122,7 +124,9 @@ def _cost(cuts: _Cuts, limits: Mapping[str, float]) -> tuple[int, bool]:
     return int(np.argmin(cost)), True
 
 
-NUMBER = r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+"
+NUMBER = r"[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9]+"
+# A header of every answer may name a rule, among attributes that ";" parts.
+STATED = re.compile(r"[!-:<-~]{1,100}")
 FORMS = {
     "max_f1": re.compile("max_f1"),
     "precision": re.compile(f"precision>=(?P<least>{NUMBER})"),
