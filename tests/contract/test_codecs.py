@@ -702,6 +702,26 @@ def test_negotiation(accept: str, content_type: str | None, answer: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("accept", "answer"),
+    [
+        pytest.param("", codecs.JSON, id="nothing stated"),
+        pytest.param("*/*", codecs.JSON, id="any"),
+        pytest.param("*", codecs.JSON, id="any, as Java writes it"),
+        pytest.param("*/*;q=0.5", codecs.JSON, id="any, weighed"),
+        pytest.param("text/html, */*;q=0.1", codecs.JSON, id="any at last"),
+        pytest.param("application/*", codecs.JSON, id="any of a kind"),
+        pytest.param("application/jsonlines, application/json", codecs.JSON, id="either"),
+        pytest.param("text/csv, application/x-jsonlines", "application/x-jsonlines", id="neither, as asked"),
+        pytest.param("text/csv, */*;q=0.9", codecs.CSV, id="another before any"),
+        pytest.param("application/json;q=0, */*", "application/x-jsonlines", id="any other"),
+    ],
+)
+def test_default_among_equals(accept: str, answer: str) -> None:
+    """The configured type is answered wherever the client takes no other more gladly."""
+    assert negotiate(accept, "application/x-jsonlines", "application/json; charset=utf-8") == answer
+
+
+@pytest.mark.parametrize(
     "accept", ["image/png", "text/csv;q=0", "application/x-recordio, text/html", ";;;", "a" * 9999]
 )
 def test_no_answer(accept: str) -> None:

@@ -104,12 +104,13 @@ def test_other_paths_and_methods_answer_json(client: FlaskClient, method: str, p
     assert ("Allow" in answer.headers) == (status == 405)
 
 
-def test_default_accept_stands_where_any_will_do(bundle: ModelBundle) -> None:
+@pytest.mark.parametrize("accept", ["*/*", "*/*;q=0.5", "text/html, */*;q=0.1"])
+def test_default_accept_stands_where_any_will_do(bundle: ModelBundle, accept: str) -> None:
     """In a pipeline the configured format answers a client that accepts anything (S25), and not one that asks."""
     told = ServingSettings(SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="application/jsonlines")
     client = app.create_app(bundle, told).test_client()
 
-    any_will_do = client.post("/invocations", data=ROW, headers={"Accept": "*/*"})
+    any_will_do = client.post("/invocations", data=ROW, headers={"Accept": accept})
     asked = client.post("/invocations", data=ROW, headers={"Accept": "text/csv"})
 
     assert any_will_do.content_type == "application/jsonlines"

@@ -55,13 +55,14 @@ def decode(content_type: str | None, body: bytes, schema: Schema) -> Iterator[Ta
 
 
 @lru_cache(maxsize=256)
-def negotiate(accept: str, content_type: str | None) -> str:
-    """Return the media type to answer with, that of the request where any will do (RFC 9110, 12.5.1).
+def negotiate(accept: str, content_type: str | None, default: str = "") -> str:
+    """Return the media type to answer with (RFC 9110, 12.5.1): of equals the default, then that of the request.
 
     Raises AcceptError where nothing acceptable is written here.
     """
     media_type, _ = media_type_of(content_type)
-    offered = sorted(ENCODERS, key=lambda name: (name != media_type, name != CSV))
+    first = negotiate(default, content_type) if default else media_type
+    offered = sorted(ENCODERS, key=lambda name: (name != first, name != media_type, name != CSV))
     stated = parse_accept_header(accept or "*/*", MIMEAccept)
     # "text/csv; charset=utf-8" asks for CSV, and "*" is how Java's own client writes "*/*"
     plain = [(value.partition(";")[0].replace("*/*", "*").replace("*", "*/*", 1), q) for value, q in stated]

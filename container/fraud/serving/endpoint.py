@@ -81,8 +81,10 @@ class Endpoint:
         return response
 
     def _accept(self, environ: dict[str, Any]) -> str:
+        """Return what the client accepts: of equals the configured type, where there is one."""
         stated: str = environ.get("HTTP_ACCEPT", "").strip()
-        return stated if stated not in ("", "*/*") else self._told.default_accept
+        default = self._told.default_accept
+        return codecs.negotiate(stated, environ.get("CONTENT_TYPE"), default) if default else stated
 
     def _scored(
         self, scorer: Scorer, content_type: str | None, body: bytes, asked: Wanted, media_type: str
