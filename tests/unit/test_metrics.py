@@ -2,6 +2,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
@@ -253,3 +254,13 @@ def test_many_models_have_no_drift() -> None:
 
     assert found == {("fraud_requests_total", "404"): 1, ("fraud_refused_total", "MODEL_NOT_LOADED"): 1}
     assert not [name for name, _ in figures(client) if "psi" in name or "model_info" in name]
+
+
+def test_a_load_is_refused_by_its_reason(trained: Path) -> None:
+    """A model that the endpoint's thresholds do not fit is counted as the wrong setting that it meets."""
+    settings = {"SAGEMAKER_MULTI_MODEL": True, "FRAUD_DECLINE_THRESHOLD": 0}
+    client = app.create_app(None, ServingSettings.model_validate(settings)).test_client()
+
+    found = grown(client, lambda: client.post("/models", json={"model_name": "one", "url": str(trained / "model")}))
+
+    assert found == {("fraud_requests_total", "400"): 1, ("fraud_refused_total", "SETTING_INVALID"): 1}

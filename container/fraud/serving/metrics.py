@@ -37,6 +37,7 @@ REFUSALS = (
     errors.OverloadError,
     errors.RowError,
     errors.RowWidthError,
+    errors.SettingError,
     errors.TooLargeError,
 )
 STAGES = ("decode", "score", "reasons", "encode")
