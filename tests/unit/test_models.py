@@ -204,6 +204,29 @@ def test_a_name_is_opaque(client: FlaskClient, url: str, name: str) -> None:
     assert client.get("/models").json == {"models": []}
 
 
+def test_the_log_says_which_model_came_and_went(
+    client: FlaskClient, bundle: ModelBundle, url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A load, an unload and a load that failed leave a line each, with name and model id or why, and no path."""
+    caplog.set_level("INFO", "fraud")
+    load(client, "one", url)
+    load(client, "one", url)
+    client.delete("/models/one")
+    load(client, "x" * 100, f"{tmp_path}/secret/")
+
+    name = "x" * 60
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("INFO", f'loaded model "one": {bundle.card.model_id}'),
+        ("WARNING", 'did not load model "one": MODEL_LOADED: model "one" is loaded already; unload it first'),
+        ("INFO", f'unloaded model "one": {bundle.card.model_id}'),
+        (
+            "WARNING",
+            f'did not load model "{name}": MODEL_UNUSABLE: there is no bundle.json; train first, or mount the model '
+            "directory there",
+        ),
+    ]
+
+
 def test_the_list_has_pages(
     client: FlaskClient, url: str, bundle: ModelBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

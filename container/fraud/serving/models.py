@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import logging
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -14,12 +15,14 @@ from flask import Flask, Response, request
 
 from fraud import codecs
 from fraud.bundle import DOCUMENT, ModelBundle
-from fraud.errors import BodyError, LoadedError, MemoryShortError, NoModelError
+from fraud.errors import BodyError, FraudError, LoadedError, MemoryShortError, NoModelError
 from fraud.machine import memory_bytes, memory_used_bytes
 from fraud.model.algorithms import ALGORITHMS
 from fraud.serving.endpoint import Endpoint
 from fraud.serving.scoring import Scorer
 from fraud.settings import ServingSettings
+
+log = logging.getLogger(__name__)
 
 PAGE = 100
 BUNDLE_FILES = {DOCUMENT, *(kind.file_name for kind in ALGORITHMS.values())}
@@ -71,14 +74,16 @@ class Models:
             bundle.require_reasons(self._told.output or ())
             with self._lock:
                 self._loaded[name] = (url, Scorer(bundle, self._threads, is_apart=True))
+            log.info('loaded model "%s": %s', name[:60], bundle.card.model_id)
         finally:
             self._loading.discard(name)
 
     def unload(self, name: str) -> None:
         """Forget a model and give its memory back; requests that it is answering are answered first."""
         with self._lock:
-            self._found(name)
+            model_id = self.scorer(name).bundle.card.model_id
             del self._loaded[name]
+        log.info('unloaded model "%s": %s', name[:60], model_id)
         self._threads.renew()
         _give_memory_back()
 
@@ -117,7 +122,12 @@ def serve_models(app: Flask, endpoint: Endpoint, told: ServingSettings) -> None:
     @app.post("/models")
     def load() -> Response:
         name, url = _asked(endpoint.read(LARGEST_ASKING_BYTES))
-        models.load(name, url)
+        try:
+            models.load(name, url)
+        except FraudError as error:
+            reason = error.public.replace(f"{Path(url)}/", "")  # where models lie is not for the log
+            log.warning('did not load model "%s": %s: %s', name[:60], error.code, reason)
+            raise
         return _json({"modelName": name, "modelUrl": url})
 
     @app.get("/models")
