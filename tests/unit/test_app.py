@@ -104,6 +104,24 @@ def test_other_paths_and_methods_answer_json(client: FlaskClient, method: str, p
     assert ("Allow" in answer.headers) == (status == 405)
 
 
+@pytest.mark.parametrize(
+    ("is_multi_model", "path", "right"),
+    [(False, "/models/x/invoke", "/invocations"), (True, "/invocations", "/models/NAME/invoke")],
+)
+def test_a_path_of_the_other_kind_of_server_says_where_rows_go(
+    bundle: ModelBundle, is_multi_model: bool, path: str, right: str
+) -> None:
+    """Who asks one model as if there were many, or many as if there were one, is told the path that is there."""
+    served = app.create_app(None if is_multi_model else bundle, ServingSettings(SAGEMAKER_MULTI_MODEL=is_multi_model))
+
+    answer = served.test_client().post(path, data=ROW)
+
+    assert answer.status_code == 404
+    assert answer.json == {
+        "error": {"code": "NOT_FOUND", "message": f'there is nothing at "{path}"; send rows to {right}'}
+    }
+
+
 @pytest.mark.parametrize("accept", ["*/*", "*/*;q=0.5", "text/html, */*;q=0.1"])
 def test_default_accept_stands_where_any_will_do(bundle: ModelBundle, accept: str) -> None:
     """In a pipeline the configured format answers a client that accepts anything (S25), and not one that asks."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import orjson
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from fraud import codecs
 from fraud.bundle import ModelBundle
@@ -78,7 +78,8 @@ def create_app(bundle: ModelBundle | None, told: ServingSettings) -> Flask:
         return Response(orjson.dumps(batch_parameters(told, columns)), content_type=codecs.JSON)
 
     app.register_error_handler(FraudError, lambda error: _refuse(error, metrics))
-    app.register_error_handler(HTTPException, _refuse_http)
+    asked_at = "/models/NAME/invoke" if bundle is None else "/invocations"
+    app.register_error_handler(HTTPException, lambda error: _refuse_http(error, asked_at))
     app.register_error_handler(Exception, _fail)
     return app
 
@@ -126,8 +127,10 @@ def _refuse(error: FraudError, metrics: Metrics) -> Response:
     return response
 
 
-def _refuse_http(error: HTTPException) -> Response:
+def _refuse_http(error: HTTPException, asked_at: str) -> Response:
     message = str(error.description)
+    if isinstance(error, NotFound):
+        message = f'there is nothing at "{request.path[:60]}"; send rows to {asked_at}'
     if isinstance(error, RequestEntityTooLarge):
         message = f"the body is larger than {request.max_content_length} bytes; send fewer rows at a time"
     response = _error(error.code or 500, error.name.upper().replace(" ", "_"), message)
