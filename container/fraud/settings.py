@@ -25,15 +25,23 @@ type Output = Literal[
 
 OUTPUTS: tuple[str, ...] = get_args(Output.__value__)
 LARGEST_BODY_MEGABYTES = 100
+LEVELS = {"10": "DEBUG", "20": "INFO", "30": "WARNING", "40": "ERROR", "50": "CRITICAL"}
+# Where pydantic does not say what would be right.
+RIGHT = {"bool_parsing": "Input should be true or false"}
 
 
 def _words(value: object) -> object:
-    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    words = tuple(word.strip() for word in value.split(",") if word.strip())
+    if len(set(words)) < len(words):
+        raise ValueError("Input should name each output once")
+    return words
 
 
 def _level(value: object) -> object:
-    names = {"10": "DEBUG", "20": "INFO", "30": "WARNING", "40": "ERROR", "50": "CRITICAL"}
-    return names.get(str(value), str(value).upper())
+    level = LEVELS.get(str(value), str(value).upper())
+    return level if level in LEVELS.values() else value
 
 
 type LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)]
@@ -155,7 +163,8 @@ def unknown(environment: Mapping[str, str]) -> list[str]:
 
 
 def _problem(kind: type[Settings], item: Any) -> str:
-    return f'{_spelling(kind, item["loc"][0])}="{str(item["input"])[:60]}": {item["msg"]}'
+    problem = RIGHT.get(item["type"], item["msg"].removeprefix("Value error, "))
+    return f'{_spelling(kind, item["loc"][0])}="{str(item["input"])[:60]}": {problem}'
 
 
 def _spelling(kind: type[Settings], alias: str) -> str:

@@ -125,12 +125,28 @@ def test_decisions(told: SetEnvironment) -> None:
         *(("FRAUD_REASONS", word) for word in ("0", "1.5", "10000", "all")),
         *(("FRAUD_REASONS_ABOVE", word) for word in ("2", "nan")),
         *(("SAGEMAKER_BATCH", word) for word in ("maybe", "2")),
+        ("SAGEMAKER_CONTAINER_LOG_LEVEL", "loud"),
     ],
 )
 def test_bounds(told: SetEnvironment, name: str, value: str) -> None:
     """A value beyond its bounds, or of another kind, is refused by name."""
     told(**{name: value})
     with pytest.raises(SettingError, match=f'^{name}="{value}": Input should be '):
+        read(ServingSettings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("SAGEMAKER_BATCH", "ja", "Input should be true or false$"),
+        ("SAGEMAKER_CONTAINER_LOG_LEVEL", "15", "Input should be 'DEBUG', 'INFO'"),
+        ("SAGEMAKER_INFERENCE_OUTPUT", "probability,probability", "Input should name each output once$"),
+    ],
+)
+def test_what_would_be_right(told: SetEnvironment, name: str, value: str, right: str) -> None:
+    """A wrong word is told as it was written, with what would be right."""
+    told(**{name: value})
+    with pytest.raises(SettingError, match=f'^{name}="{value}": {right}'):
         read(ServingSettings)
 
 
