@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -26,6 +27,9 @@ type Output = Literal[
 OUTPUTS: tuple[str, ...] = get_args(Output.__value__)
 LARGEST_BODY_MEGABYTES = 100
 LEVELS = {"10": "DEBUG", "20": "INFO", "30": "WARNING", "40": "ERROR", "50": "CRITICAL"}
+PLATFORM_PREFIX, BASE_DIRECTORY = "SAGEMAKER_", "SAGEMAKER_BASE_DIR"
+# How like a setting is a name that was meant as one; SAGEMAKER_INFERENCE_INPUT, which is others', is less so.
+SIMILARITY = 0.88
 # Where pydantic does not say what would be right.
 RIGHT = {"bool_parsing": "Input should be true or false"}
 
@@ -143,7 +147,7 @@ class ServingSettings(Settings):
 
 def base_directory(environment: Mapping[str, str]) -> Path:
     """Return where the tree is, even where another setting is wrong: a failure must be written there."""
-    return Path(environment.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
+    return Path(environment.get(BASE_DIRECTORY) or "/opt/ml")
 
 
 def read[S: Settings](kind: type[S]) -> S:
@@ -155,16 +159,30 @@ def read[S: Settings](kind: type[S]) -> S:
 
 
 def unknown(environment: Mapping[str, str]) -> list[str]:
-    """Return a hint for each variable that begins as those of this product do, and is none of them."""
-    known = [str(field.validation_alias) for field in ServingSettings.model_fields.values()]
-    known = [name for name in known if name.startswith("FRAUD_")]
-    strange = sorted(name for name in environment if name.startswith("FRAUD_") and name not in known)
-    return [f"{name[:60]} sets nothing here; the names are {', '.join(known)}" for name in strange]
+    """Return a hint for each variable that is no setting, and begins as this product's do or is nearly one."""
+    known = [*_names(ServingSettings), BASE_DIRECTORY]
+    own = [name for name in known if name.startswith("FRAUD_")]
+    stems = {name.removeprefix(PLATFORM_PREFIX): name for name in reversed(known)}
+    hints = []
+    for name in sorted(environment.keys() - set(known)):
+        stem = name.removeprefix(PLATFORM_PREFIX)
+        if name.startswith("FRAUD_"):
+            hints.append(f"{name[:60]} sets nothing here; the names are {', '.join(own)}")
+        elif name.startswith((PLATFORM_PREFIX, "MODEL_SERVER_")):
+            close = get_close_matches(stem, stems, 1, SIMILARITY)
+            hints += [f"{name[:60]} sets nothing here; did you mean {stems[meant]}?" for meant in close]
+    return hints
 
 
 def _problem(kind: type[Settings], item: Any) -> str:
     problem = RIGHT.get(item["type"], item["msg"].removeprefix("Value error, "))
     return f'{_spelling(kind, item["loc"][0])}="{str(item["input"])[:60]}": {problem}'
+
+
+def _names(kind: type[Settings]) -> list[str]:
+    """Return every spelling of every setting."""
+    aliases = [field.validation_alias for field in kind.model_fields.values()]
+    return [str(name) for alias in aliases for name in (alias.choices if isinstance(alias, AliasChoices) else [alias])]
 
 
 def _spelling(kind: type[Settings], alias: str) -> str:
