@@ -675,12 +675,19 @@ def test_outputs() -> None:
     assert tuple(answers.OUTPUTS) == OUTPUTS == get_args(Output.__value__)
 
 
+# What HttpURLConnection sends where a client states nothing.
+JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
+
+
 @pytest.mark.parametrize(
     ("accept", "content_type", "answer"),
     [
         pytest.param("", None, codecs.CSV, id="nothing stated"),
         pytest.param("*/*", codecs.JSON, codecs.JSON, id="any, as asked"),
-        pytest.param("*", codecs.JSON, codecs.JSON, id="any, as Java writes it"),
+        pytest.param("*", codecs.JSON, codecs.JSON, id="any, in one star"),
+        pytest.param(JAVA, codecs.JSON, codecs.JSON, id="any, as Java writes it"),
+        pytest.param("*/*; q=.2", codecs.CSV, codecs.CSV, id="any, weighed without a zero"),
+        pytest.param("text/csv;q=.5, application/json;q=.6", codecs.CSV, codecs.JSON, id="weighed without zeros"),
         pytest.param(
             "*/*", "application/x-jsonlines; charset=utf-8", "application/x-jsonlines", id="any, with parameters"
         ),

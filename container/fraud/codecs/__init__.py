@@ -63,9 +63,10 @@ def negotiate(accept: str, content_type: str | None, default: str = "") -> str:
     media_type, _ = media_type_of(content_type)
     first = negotiate(default, content_type) if default else media_type
     offered = sorted(ENCODERS, key=lambda name: (name != first, name != media_type, name != CSV))
-    stated = parse_accept_header(accept or "*/*", MIMEAccept)
-    # "text/csv; charset=utf-8" asks for CSV, and "*" is how Java's own client writes "*/*"
-    plain = [(value.partition(";")[0].replace("*/*", "*").replace("*", "*/*", 1), q) for value, q in stated]
+    # Java's own client writes "*; q=.2, */*; q=.2": "*" for "*/*", and a weight without its zero
+    stated = parse_accept_header((accept or "*/*").replace("q=.", "q=0."), MIMEAccept)
+    bare = [(value.partition(";")[0], q) for value, q in stated]  # "text/csv; charset=utf-8" asks for CSV
+    plain = [("*/*" if value == "*" else value, q) for value, q in bare]
     chosen = MIMEAccept(plain).best_match(offered)
     if chosen is None:
         raise AcceptError(f'Accept "{accept[:60]}" cannot be answered; accept {_listed(ENCODERS)}')
