@@ -14,11 +14,11 @@ import numpy as np
 
 from fraud.cells import parse_boolean, parse_number
 from fraud.codecs.csv_tables import is_header_by_itself, read_tables
-from fraud.errors import BodyError, ColumnError, LabelError, MediaTypeError, NoRowsError, RowError
+from fraud.errors import BodyError, ColumnError, LabelError, MediaTypeError, NoRowsError, RowError, quoted
 from fraud.layout import CARD_COLUMNS, Layout, Roles, layout
 from fraud.model.learner import Labelled
 from fraud.model.scores import Floats, Labels
-from fraud.schema import Column, Matrix, Schema, quoted
+from fraud.schema import Column, Matrix, Schema
 from fraud.survey import survey
 from fraud.table import Table
 

@@ -1,5 +1,7 @@
 """What can go wrong, sorted by who can mend it; only doors turn these into exit and status codes."""
 
+from collections.abc import Sequence
+
 
 class FraudError(Exception):
     """A failure with a stable code; `public` is the message without any value of a customer's row."""
@@ -146,3 +148,11 @@ class OverloadError(PlatformError):
 
 class StoppedError(PlatformError):
     code = "STOPPED"
+
+
+def quoted(names: Sequence[str], most: int = 12) -> str:
+    """List names for a message, the first and the last few of many."""
+    shown = [f'"{name[:60]}"' for name in names]
+    if len(shown) > most:
+        shown[most // 2 : -most // 2] = ["..."]
+    return ", ".join(shown)

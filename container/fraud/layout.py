@@ -7,8 +7,7 @@ from difflib import get_close_matches
 from typing import cast
 
 from fraud.cells import BOOLEAN_WORDS, is_number
-from fraud.errors import ColumnError
-from fraud.schema import quoted
+from fraud.errors import ColumnError, quoted
 from fraud.table import Table
 
 CARD_COLUMNS = ("Time", *(f"V{number}" for number in range(1, 29)), "Amount", "Class")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fraud.cells import NOT_FINITE, category_text, is_number, parse_boolean, parse_number
-from fraud.errors import ColumnError, RowError, RowWidthError
+from fraud.errors import ColumnError, RowError, RowWidthError, quoted
 from fraud.table import Row, Table
 
 type Matrix = NDArray[np.float32]
@@ -238,11 +238,3 @@ def _first_wrong(columns: Sequence[Column], placed: Sequence[Sequence[object]], 
         for column, cell in zip(columns, row, strict=True)
         if (problem := column.problem(cell))
     )
-
-
-def quoted(names: Sequence[str], most: int = 12) -> str:
-    """List names for a message, the first and the last few of many."""
-    shown = [f'"{name[:60]}"' for name in names]
-    if len(shown) > most:
-        shown[most // 2 : -most // 2] = ["..."]
-    return ", ".join(shown)

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from fraud.errors import ColumnError, RowError, RowWidthError
-from fraud.schema import Column, Schema, quoted
+from fraud.errors import ColumnError, RowError, RowWidthError, quoted
+from fraud.schema import Column, Schema
 from fraud.table import Row, Table
 
 NUMBERS = Schema((Column("Time"), Column("V1"), Column("V2"), Column("V3"), Column("Amount")), "Class", ("id",))

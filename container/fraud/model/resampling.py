@@ -9,9 +9,8 @@ from imblearn.over_sampling import ADASYN, SMOTE, SMOTENC, BorderlineSMOTE, Rand
 from imblearn.under_sampling import EditedNearestNeighbours, NearMiss, RandomUnderSampler
 from numpy.typing import NDArray
 
-from fraud.errors import ResamplingError
+from fraud.errors import ResamplingError, quoted
 from fraud.model.learner import Labelled
-from fraud.schema import quoted
 
 NEIGHBOURS = 5
 

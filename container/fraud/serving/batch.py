@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from fraud import codecs
-from fraud.errors import BodyError, ColumnError, MediaTypeError, UserError
-from fraud.schema import Schema, quoted
+from fraud.errors import BodyError, ColumnError, MediaTypeError, UserError, quoted
+from fraud.schema import Schema
 from fraud.serving.attributes import Wanted
 from fraud.serving.scoring import Refusal, Scored, Scorer
 
