@@ -110,14 +110,22 @@ class Schema:
         return self._positions.get(name.casefold())
 
     def is_header(self, cells: Sequence[str]) -> bool:
-        """Tell whether the first line of a body names columns.
-
-        It does where each cell is a name known here, or where a column of numbers exists and no cell is one.
-        """
+        """Tell whether the first line of a body names columns, known ones or, where numbers belong, any at all."""
         unknown = next((cell for cell in cells if not self.knows(cell.strip())), None)
         if unknown is None or is_number(unknown):  # on a row of numbers the first cell decides
             return unknown is None
-        return any(column.kind == "number" for column in self.columns) and not any(map(is_number, cells))
+        if any(column.kind == "number" for column in self.columns):
+            return not any(map(is_number, cells))
+        return self.is_near_header(cells)
+
+    def is_near_header(self, cells: Sequence[str]) -> bool:
+        """Tell whether all cells are names known here, or half of them and none is a number or a category."""
+        words = [cell.strip() for cell in cells]
+        known = sum(map(self.knows, words))
+        if not known or known * 2 < len(words):
+            return False
+        are_categories = (word in column.codes for word, column in zip(words, self.columns, strict=False))
+        return known == len(words) or not (any(are_categories) or any(word and is_number(word) for word in words))
 
     def rows(self, table: Table) -> Rows:
         """Check and place every cell: float32 (rows, columns).

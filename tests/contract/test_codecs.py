@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fraud import codecs
 from fraud.codecs import DECODERS, ENCODERS, Answer, answers, csv_tables, decode, encode, negotiate
-from fraud.errors import AcceptError, BodyError, MediaTypeError, UserError
+from fraud.errors import AcceptError, BodyError, ColumnError, MediaTypeError, UserError
 from fraud.model.scores import Scores
 from fraud.schema import Column, Matrix, Schema
 from fraud.settings import OUTPUTS, Output
@@ -737,6 +737,14 @@ def test_no_answer(accept: str) -> None:
         negotiate(accept, codecs.CSV)
 
     assert len(str(caught.value)) < 250
+
+
+def test_a_misspelt_header_is_no_row() -> None:
+    """Among categories, where any word is a cell, the first line is held for the header that it nearly is."""
+    words = Schema((Column("merchant", "category", ("A",)), Column("country", "category", ("DE",))), "Class")
+
+    with pytest.raises(ColumnError, match='there is no column "merchnt"; did you mean "merchant"'):
+        matrix(codecs.CSV, b"merchnt,country\nA,DE\n", words)
 
 
 @pytest.mark.parametrize("content_type", DECODERS)

@@ -222,6 +222,45 @@ def test_is_header_without_numbers() -> None:
     assert words.is_header(["Card"])
 
 
+WORDS = Schema(
+    (
+        Column("merchant", "category", ("A", "country")),
+        Column("country", "category", ("DE", "5")),
+        Column("new", "boolean"),
+    ),
+    "Class",
+)
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_header"),
+    [
+        pytest.param(["merchnt", "country", "new"], True, id="misspelt"),
+        pytest.param(["merchant", " COUNTRY ", "old", "Class"], True, id="one too many"),
+        pytest.param(["merchnt", "land", "new"], False, id="mostly unknown"),
+        pytest.param(["country", "merchant", "no"], False, id="a category that is called like a column"),
+        pytest.param(["new", "new", "1"], False, id="a number"),
+        pytest.param(["merchant", "DE", "new"], False, id="a category in its place"),
+        pytest.param(["A", "DE", "yes"], False, id="a row"),
+        pytest.param([""], False, id="nothing"),
+    ],
+)
+def test_is_near_header(cells: list[str], is_header: bool) -> None:
+    """Among categories a first line of which half are names is a misspelt header, unless a cell of it is a value."""
+    assert WORDS.is_header(cells) is is_header
+    assert WORDS.is_near_header(cells) is is_header
+
+
+def test_a_category_called_like_a_column_makes_no_header() -> None:
+    """A number beside a category that is called like a column is a row, live and in batch."""
+    model = Schema((Column("Amount"), Column("channel", "category", ("app", "channel"))), "Class")
+
+    assert not model.is_header(["5", "channel"])
+    assert not model.is_near_header(["5", "channel"])
+    assert not model.is_near_header(["", "channel"])
+    assert model.is_near_header(["Amount", ""])
+
+
 def test_positions_and_types() -> None:
     """A column is found by its name in any case, and XGBoost is told which are categories."""
     assert NUMBERS.index("amount") == 4

@@ -116,8 +116,7 @@ def _without_header(body: bytes, schema: Schema, *, is_stated: bool) -> tuple[by
     if is_stated:
         schema.order(names)
         return head, rest
-    known = sum(map(schema.knows, names))
-    if not known or known * 2 < len(names):
+    if not schema.is_near_header(names):
         return b"", body
     if [name.casefold() for name in names] != [name.casefold() for name in schema.names]:
         pairs = zip_longest(names, schema.names, fillvalue="nothing")
