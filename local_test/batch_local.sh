@@ -3,7 +3,7 @@
 set -euo pipefail
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 rows=${1:-$root/local_test/payload.csv} name=fraud-batch-$$ content_type=text/csv
-[[ $rows == *.jsonl ]] && content_type=application/jsonlines
+case $rows in *.jsonl) content_type=application/jsonlines ;; *.json) content_type=application/json ;; esac
 [[ -f $rows && -r $rows ]] || { echo "batch_local.sh: there is no file $rows to read" >&2; exit 1; }
 trap 'docker rm --force "$name" >/dev/null 2>&1 || true' EXIT
 docker run --detach --name "$name" --env SAGEMAKER_BATCH=true --publish 127.0.0.1::8080 \

@@ -46,3 +46,20 @@ def test_no_image(tmp_path: Path, script: str, answer: str, arguments: list[str]
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == f"{script}: {said}\n"
+
+
+@pytest.mark.parametrize("script", ["batch_local.sh", "predict.sh"])
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [("rows.csv", "text/csv"), ("rows.json", "application/json"), ("rows.jsonl", "application/jsonlines")],
+)
+def test_a_file_is_sent_as_what_its_name_says(script: str, name: str, content_type: str, tmp_path: Path) -> None:
+    """Rows in JSON are not sent as CSV."""
+    for program in ("docker", "curl"):  # stand-ins that tell what they were asked
+        (tmp_path / program).write_text('#!/bin/sh\necho "$@"\n')
+        (tmp_path / program).chmod(0o755)
+    (tmp_path / name).write_text("1\n")
+    done = call(script, str(tmp_path / name), PATH=f"{tmp_path}:{os.environ['PATH']}")
+
+    assert done.returncode == 0
+    assert f"--header Content-Type: {content_type} " in done.stdout
