@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from fraud import codecs
 from fraud.codecs.csv_tables import (
     BLOCK_BYTES,
     MANY_COLUMNS,
@@ -13,7 +14,7 @@ from fraud.codecs.csv_tables import (
     is_header_by_itself,
     read_tables,
 )
-from fraud.errors import BodyError, MediaTypeError, RowError, RowWidthError
+from fraud.errors import BodyError, MediaTypeError, RowError, RowWidthError, UserError
 from fraud.schema import Column, Schema
 from fraud.table import Table
 
@@ -302,12 +303,45 @@ def test_numbers_to_the_last_bit() -> None:
         pytest.param(b"a|b|c\n1|2|3\n", "separated by bars", id="bars"),
         pytest.param(b'{"a": 1, "b": 2, "c": 3}', "reads as JSON; send it with Content-Type", id="an object"),
         pytest.param(b'[{"a": 1, "b": 2}]\n', "reads as JSON", id="a list of objects"),
+        pytest.param(b'{"a": 0.5, "b": 2, "c": 3}\n{"a": 1, "b": 2, "c": 3}\n', "reads as JSON", id="objects on lines"),
+        pytest.param(b"[1, 2, 3]\n[-4, 5, 6]\n", "application/jsonlines", id="lists on lines"),
+        pytest.param(b'{\n  "instances": [\n    [1, 2, 3]\n  ]\n}\n', "reads as JSON", id="an object over lines"),
+        pytest.param(b"\xef\xbb\xbf\n[\n  [1, 2, 3]\n]\n", "reads as JSON", id="a list over lines, with a mark"),
+        pytest.param(b"{", "reads as JSON", id="an object cut off"),
+        pytest.param(
+            b"0;0,9123;1,33\n1;2,5;3\n", "separated by semicolons; .* decimals with a point", id="decimal commas"
+        ),
+        pytest.param(b"a;b;c\n0;0,9123;1,33\n", "separated by semicolons", id="decimal commas under a header"),
+        pytest.param(b"0\t0,9\t1,3\r\n", "separated by tabs", id="tabs and decimal commas"),
     ],
 )
 def test_says_which_other_format_it_is(body: bytes, message: str) -> None:
     """A body of another format is called by its name."""
     with pytest.raises(BodyError, match=message):
-        decoded(body)
+        list(codecs.rows(codecs.CSV, body, SCHEMA))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param(b"1,z\n1,2,3", "row 2 has 3 cells", id="a later row"),
+        pytest.param(b"1,a;b;c\nx,z", 'row 2, column "a": "x" is not', id="semicolons in a category"),
+        pytest.param(b"[a],b\n1,z", r'there is no column "\[a\]"', id="a name in brackets"),
+    ],
+)
+def test_says_what_is_wrong_in_csv(body: bytes, message: str) -> None:
+    """What is CSV in its first line is told what is wrong with it as CSV."""
+    with pytest.raises(UserError, match=message):
+        list(codecs.rows(codecs.CSV, body, WORDS))
+
+
+def test_json_is_no_row_of_categories() -> None:
+    """JSON as CSV is refused where each of its pieces could be a category."""
+    words = Schema((Column("a", "category", ("x",)), Column("b", "category", ("z",))), "Class")
+
+    with pytest.raises(BodyError, match="reads as JSON"):
+        decoded(b'{"a": "x", "b": "z"}\n{"a": "x", "b": "z"}\n', words)
+    assert decoded(b"[24]7,z\n", words) == [[pytest.approx(math.nan, nan_ok=True), 0]]
 
 
 @pytest.mark.parametrize("body", [b"1,2,\r3,4,", b"1,\r2,3", b"1,2\r,3"])

@@ -1,5 +1,6 @@
 """Bytes to tables and scores to bytes, one entry for each media type."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 
@@ -7,13 +8,13 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_options_header
 
 from fraud.codecs.answers import Answer, encode_csv, encode_json, encode_json_lines
-from fraud.codecs.csv_tables import decode_csv
+from fraud.codecs.csv_tables import decode_csv, other_format
 from fraud.codecs.json_tables import decode_json, decode_json_lines, instances
-from fraud.errors import AcceptError, BodyError, MediaTypeError
-from fraud.schema import Schema
+from fraud.errors import AcceptError, BodyError, ColumnError, MediaTypeError, RowError, RowWidthError
+from fraud.schema import Rows, Schema
 from fraud.table import Table
 
-__all__ = ["DECODERS", "ENCODERS", "Answer", "decode", "encode", "instances", "media_type_of", "negotiate"]
+__all__ = ["DECODERS", "ENCODERS", "Answer", "decode", "encode", "instances", "media_type_of", "negotiate", "rows"]
 
 type Options = Mapping[str, str]
 
@@ -21,6 +22,8 @@ CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
 
 # How gzip, zip, zstd and UTF-16 begin, and no row does.
 NO_TEXT = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"\xff\xfe", b"\xfe\xff")
+# A message of a row after the first: categories before it may hold anything, and no other format is seen by them.
+LATER_ROW = re.compile(r"row (?!1\b)")
 
 DECODERS: dict[str, Callable[[bytes, Schema, Options], Iterator[Table]]] = {
     CSV: decode_csv,
@@ -52,6 +55,22 @@ def decode(content_type: str | None, body: bytes, schema: Schema) -> Iterator[Ta
     if body.startswith(NO_TEXT):
         raise BodyError("the body is compressed, or text in UTF-16; send it uncompressed, in UTF-8")
     return decoder(body, schema, options)
+
+
+def rows(content_type: str | None, body: bytes, schema: Schema) -> Iterator[Rows]:
+    """Return the rows of a body as the model reads them, block by block.
+
+    Raises what `decode` and `Schema.rows` raise, and BodyError for CSV that is another format from its first line on.
+    """
+    try:
+        yield from map(schema.rows, decode(content_type, body, schema))
+    except (BodyError, ColumnError, RowError, RowWidthError) as error:
+        is_csv = DECODERS[media_type_of(content_type)[0]] is decode_csv
+        is_doubtful = schema.is_numeric or not LATER_ROW.match(str(error))
+        other = other_format(body, len(schema.columns)) if is_csv and is_doubtful else ""
+        if other:
+            raise BodyError(other) from error
+        raise
 
 
 @lru_cache(maxsize=256)

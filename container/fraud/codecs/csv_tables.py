@@ -29,6 +29,10 @@ JSON_MARKS = (b"[", b"{", b'"')
 # Stands for an empty cell among numbers: 17 digits that nobody writes by chance, far beyond float32.
 GAP = b"1.2345678901234567e308"
 MISSING_SPELLINGS = sorted({*MISSING_WORDS, *map(str.upper, MISSING_WORDS), *map(str.title, MISSING_WORDS), "NaN"})
+# How JSON begins that no category does, and what is JSON where no row of CSV is.
+JSON_STARTS = (b'{"', b'["', b"[[", b"[{")
+JSON_LIKE = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:"|$)|\[\s*(?:["\[{\d-]|null|NaN|$))')
+READS_AS_JSON = "the body reads as JSON; send it with Content-Type application/json, or application/jsonlines"
 LINE_END = re.compile(rb"\r\n?|\n")
 # More than one line end: the last lines are blank, and are no rows.
 BLANK_ENDS = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r")
@@ -49,16 +53,13 @@ def decode_csv(body: bytes, schema: Schema, options: Mapping[str, str]) -> Itera
         if numbers is not None:
             return iter([Table(numbers)])
     stated = {"present": _always, "absent": _never}.get(options.get("header", "").lower())
+    if body.startswith(JSON_STARTS):
+        raise BodyError(READS_AS_JSON)
     is_header, stream = stated or schema.is_header, io.BytesIO(body)
     tables = read_tables(stream, is_header, all_numbers=schema.is_numeric)
-    try:
-        first = next(tables, None)
-    except BodyError as error:
-        raise BodyError(_other_format(body, schema) or str(error)) from error
-    if first is None or b"," not in body:
-        problem = _other_format(body, schema)
-        if first is None or problem:
-            raise BodyError(problem or "the first line reads as a header and no row follows it; send at least one row")
+    first = next(tables, None)
+    if first is None:
+        raise BodyError("the first line reads as a header and no row follows it; send at least one row")
     return chain([first], tables)
 
 
@@ -92,15 +93,15 @@ def is_header_by_itself(cells: Sequence[str]) -> bool:
     return not any(is_number(cell) for cell in cells)
 
 
-def _other_format(body: bytes, schema: Schema) -> str:
-    """Say what a body is that is no CSV, nothing where it might be."""
+def other_format(body: bytes, columns: int) -> str:
+    """Say what a body is whose first line is not the CSV of so many columns, nothing where it might be."""
+    if JSON_LIKE.match(body):
+        return READS_AS_JSON
     head = body[: body.find(b"\n")] if b"\n" in body else body
-    if head.lstrip()[:1] in (b"{", b"[") and body.rstrip()[-1:] in (b"}", b"]"):
-        return "the body reads as JSON; send it with Content-Type application/json, or application/jsonlines"
-    if len(schema.columns) > 1 and b"," not in head:
-        for separator, name in ((b";", "semicolons"), (b"\t", "tabs"), (b"|", "bars")):
-            if separator in head:
-                return f"the cells are separated by {name}; separate them with commas"
+    for separator, name in ((b";", "semicolons"), (b"\t", "tabs"), (b"|", "bars")):
+        # beside so many of them a comma is a decimal one
+        if columns > 1 and head.count(separator) >= (columns - 1 if b"," in head else 1):
+            return f"the cells are separated by {name}; separate them with commas, and write decimals with a point"
     return ""
 
 

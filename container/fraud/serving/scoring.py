@@ -109,7 +109,7 @@ class Scorer:
     def score(self, content_type: str | None, body: bytes, wanted: Wanted) -> Scored:
         """Score every row of a body; UserError names the first that does not fit."""
         started = perf_counter()
-        blocks = map(self.bundle.schema.rows, codecs.decode(content_type, body, self.bundle.schema))
+        blocks = codecs.rows(content_type, body, self.bundle.schema)
         block, following = next(blocks), next(blocks, None)
         if following is None and not self._is_apart:
             decoding = perf_counter() - started
