@@ -225,7 +225,7 @@ def test_a_document_is_salvaged(client: FlaskClient) -> None:
     assert errors_told(answer) == 5
 
 
-@pytest.mark.parametrize("body", [b'{"instances": [', b"5", b'{"instances": []}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b'{"instances": [', b"[1,\n", b"5", b'{"instances": []}', b"\xff", b"[" * 100_000])
 def test_a_document_that_is_none_is_one_error(client: FlaskClient, body: bytes) -> None:
     """A body that is no document of rows is one bad record, and fails no file (S46)."""
     answer = client.post("/invocations", data=body, content_type="application/json")
@@ -412,9 +412,10 @@ def test_each_line_is_scored_as_if_alone(client: FlaskClient, kinds: Sequence[st
     assert [line if "ERROR" not in line else "ERROR" for line in found] == expected
 
 
-def test_lines_of_json_that_are_sent_as_one_document_fail_the_file(client: FlaskClient) -> None:
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_lines_of_json_that_are_sent_as_one_document_fail_the_file(client: FlaskClient, end: bytes) -> None:
     """Rows on lines of their own under the type of a document are no bad record: the type is wrong, and is told."""
-    answer = client.post("/invocations", data=b'{"Time": 1}\n{"Time": 2}\n', content_type="application/json")
+    answer = client.post("/invocations", data=b'{"Time": 1}\n{"Time": 2}' + end, content_type="application/json")
 
     assert answer.status_code == 400
     assert b'send \\"application/jsonlines\\"' in answer.data

@@ -89,7 +89,7 @@ def _score_instances(body: bytes, score: Score) -> Scored:
     try:
         instances: list[Any] = codecs.instances(body)
     except UserError as error:
-        if len(body.split(b"\n", 2)) > 2:
+        if b"\n" in body.strip():
             raise BodyError(
                 'the body is not one JSON document; for a row on each line send "application/jsonlines"'
             ) from error
