@@ -130,6 +130,15 @@ def test_line_forms(content_type: str, form: str, rows: Cells) -> None:
     np.testing.assert_array_equal(matrix(content_type, body), expected(rows))
 
 
+@pytest.mark.parametrize("rows", [pytest.param(ROWS, id="few"), pytest.param(MANY, id="many")])
+@pytest.mark.parametrize("content_type", JSON_TYPES + LINE_TYPES)
+def test_byte_order_mark(content_type: str, rows: Cells) -> None:
+    """The mark that Windows writes before UTF-8 is no part of JSON either."""
+    body = json.dumps(rows) if content_type in JSON_TYPES else "\n".join(map(json.dumps, rows))
+
+    np.testing.assert_array_equal(matrix(content_type, b"\xef\xbb\xbf" + body.encode()), expected(rows))
+
+
 def test_every_type_has_forms() -> None:
     """Each media type that is read is tried here, in its forms."""
     assert set(DECODERS) == {*CSV_TYPES, *JSON_TYPES, *LINE_TYPES}
@@ -287,7 +296,8 @@ HOSTILE_ROWS = [
     *(
         b"\x00",
         b"\xff",
-        b"\xef\xbb\xbf[1,2,3,4,5]",
+        b"\xef\xbb\xbf",
+        b"[1,2,3,4,\xef\xbb\xbf5]",
         b"[1,2,3,4,5]".decode().encode("utf-16"),
         b"{",
         b"[",

@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from itertools import chain
 
@@ -31,7 +32,7 @@ def decode_json(body: bytes, schema: Schema, options: Mapping[str, str]) -> Iter
 
 def instances(body: bytes) -> list[object]:
     """Return the rows of a document as they stand in it; BodyError where it holds none."""
-    document = _load(body, "the body")
+    document = _load(body.removeprefix(BOM_UTF8), "the body")
     if isinstance(document, dict) and "instances" in document:
         document = document["instances"]
     if isinstance(document, dict) or _is_one_row(document):
@@ -44,7 +45,7 @@ def instances(body: bytes) -> list[object]:
 def decode_json_lines(body: bytes, schema: Schema, options: Mapping[str, str]) -> Iterator[Table]:  # noqa: ARG001
     """Read one row for each line."""
     first = 1
-    for block in _blocks(body.rstrip(b"\r\n")):
+    for block in _blocks(body.removeprefix(BOM_UTF8).rstrip(b"\r\n")):
         lines = count(block, "\n") + 1
         numbers = None
         # every line end between two lists, so that each line holds whole ones
