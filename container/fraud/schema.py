@@ -1,7 +1,7 @@
 """What a row is: its columns in order, their kinds, and how cells become the numbers that a model reads."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -59,14 +59,6 @@ class Column:
             return self.categories[int(value)]
         # the shortest text that float32 rounds back from, so that 149.62 stays 149.62
         return bool(value) if self.kind == "boolean" else float(str(value))
-
-    def problem(self, cell: object) -> str:
-        """Return what is wrong with a cell, nothing where it has a value."""
-        try:
-            self.value(cell)
-        except ValueError as error:
-            return str(error)
-        return ""
 
 
 @dataclass(frozen=True)
@@ -133,9 +125,9 @@ class Schema:
         Raises ColumnError for a wrong header, RowWidthError or RowError for the first row that does not fit.
         """
         order = None if table.names is None else self.order(table.names, table.file)
-        if isinstance(table.cells, np.ndarray):
-            return self._from_numbers(table, table.cells, order)
         width = len(self.columns) if table.names is None else len(table.names)
+        if isinstance(table.cells, np.ndarray):
+            return self._from_numbers(table, table.cells, width, order)
         placed = [self._place(table, index, row, width, order) for index, row in enumerate(table.cells)]
         X = np.empty((len(placed), len(self.columns)), dtype=np.float32)
         unseen = 0
@@ -144,17 +136,15 @@ class Schema:
             try:
                 X[:, position] = [column.value(cell) for cell in cells]
             except ValueError:
-                raise _first_wrong(self.columns, placed, table) from None
+                raise next(_wrong_cells(self.columns, placed, table)) from None
             if column.kind == "category":
                 unseen += sum(column.category(cell) not in column.codes_or_missing for cell in cells)
         return Rows(X, missing_cells=int(np.isnan(X).sum()) - unseen, unseen_categories=unseen)
 
-    def _from_numbers(self, table: Table, cells: NDArray[np.float64], order: list[int] | None) -> Rows:
-        width = len(self.columns) if table.names is None else len(table.names)
+    def _from_numbers(self, table: Table, cells: NDArray[np.float64], width: int, order: list[int] | None) -> Rows:
         if cells.shape[1] != width:
             raise RowWidthError(f"{table.where(0)} has {cells.shape[1]} cells; {self._width_expected(table)}")
-        if order is not None:
-            cells = cells[:, order]
+        cells = cells if order is None else cells[:, order]
         with np.errstate(over="ignore"):
             X = cells.astype(np.float32, order="C")
         outside = np.isinf(X)
@@ -194,10 +184,18 @@ class Schema:
             return [(name, cell)]
         last = f"{name}{len(cell) + 1}".casefold()
         if not cell or last in self._positions or f"{name}{len(cell)}".casefold() not in self._positions:
-            known = sum(f"{name}{number}".casefold() in self._positions for number in range(1, len(self.columns) + 1))
-            listed = f'{table.where(index)}: "{name[:60]}" is a list of {len(cell)} cells'
-            raise ColumnError(f'{listed}; this model has {known} columns named like "{name[:60]}1"')
+            raise ColumnError(f"{table.where(index)}: {self._no_list(name, len(cell))}")
         return [(f"{name}{number}", value) for number, value in enumerate(cell, start=1)]
+
+    def _no_list(self, name: str, cells: int) -> str:
+        shown, numbers = name[:60], range(1, len(self.columns) + 1)
+        known = sum(f"{name}{number}".casefold() in self._positions for number in numbers)
+        if known:
+            return f'"{shown}" is a list of {cells} cells; this model has {known} columns named like "{shown}1"'
+        if self.knows(name):
+            return f'"{shown}" is a list where one cell belongs'
+        wanted = 'send {"instances": [...]} as application/json, or a row on each line as application/jsonlines'
+        return f'there is no column "{shown}"; {wanted}'
 
     def order(self, names: Sequence[str], file: str | None = None) -> list[int]:
         """Return, for each column of the schema, its position in a header; ColumnError where they do not match."""
@@ -239,10 +237,10 @@ class Schema:
         return f'there is no column "{name[:60]}"; {hint}'
 
 
-def _first_wrong(columns: Sequence[Column], placed: Sequence[Sequence[object]], table: Table) -> RowError:
-    return next(
-        RowError(f'{table.where(index)}, column "{column.name}"', problem, cell)
-        for index, row in enumerate(placed)
-        for column, cell in zip(columns, row, strict=True)
-        if (problem := column.problem(cell))
-    )
+def _wrong_cells(columns: Sequence[Column], placed: Sequence[Sequence[object]], table: Table) -> Iterator[RowError]:
+    for index, row in enumerate(placed):
+        for column, cell in zip(columns, row, strict=True):
+            try:
+                column.value(cell)
+            except ValueError as error:
+                yield RowError(f'{table.where(index)}, column "{column.name}"', str(error), cell)

@@ -80,7 +80,13 @@ def test_absent_names() -> None:
         ),
         pytest.param({"v": [1, 2, 3, 4]}, 'row 1: "v" is a list of 4 cells; this model has 3', id="long list"),
         pytest.param({"v": []}, 'row 1: "v" is a list of 0 cells', id="empty list"),
-        pytest.param({"Amount": [1]}, '"Amount" is a list of 1 cells; this model has 0 columns', id="list for a cell"),
+        pytest.param({"Amount": [1]}, 'row 1: "Amount" is a list where one cell belongs', id="list for a cell"),
+        pytest.param({"id": []}, 'row 1: "id" is a list where one cell belongs', id="list for an ignored cell"),
+        pytest.param(
+            {"inputs": [[1, 2]]},
+            'row 1: there is no column "inputs"; send {"instances": [...]} as',
+            id="other name of rows",
+        ),
     ],
 )
 def test_wrong_names(row: Row, message: str) -> None:
