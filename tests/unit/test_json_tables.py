@@ -185,8 +185,6 @@ def test_unknown_name() -> None:
     ("body", "row"),
     [
         pytest.param(b"[1,2]\n[1,2", 2, id="cut off"),
-        pytest.param(b"[1,2]\n\n[1,2]", 2, id="blank line"),
-        pytest.param(b"\n[1,2]", 1, id="first line blank"),
         pytest.param(b"[1,2] [3,4]", 1, id="two on a line"),
         pytest.param(b"[1,2]\n\xff", 2, id="no text"),
     ],
@@ -197,7 +195,17 @@ def test_broken_line(body: bytes, row: int) -> None:
         decoded_lines(body)
 
 
-def test_no_position() -> None:
-    """What the parser says of lines and columns of its own is left out."""
-    with pytest.raises(BodyError, match=r"^the body is not JSON: unexpected [^(]*$"):
-        decoded("[[1, 2],, [3, 4]]")
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param("[[1, 2],, [3, 4]]", "expected a JSON value, at character 9", id="a comma"),
+        pytest.param('[["é", Infinity]]', "expected a JSON value, at character 8", id="after a letter of two bytes"),
+        pytest.param('[[NaN, "é NaN", null, NaN, Infinity]]', "JSON value, at character 28", id="after NaN"),
+        pytest.param("[[NaN, 1", "unexpected end of data, at character 9", id="cut off after NaN"),
+        pytest.param(b'["\xff", 1]', "str is not valid UTF-8: surrogates not allowed", id="no text"),
+    ],
+)
+def test_place_of_what_is_no_json(body: bytes | str, message: str) -> None:
+    """The place where JSON breaks off is told in characters of what was sent, and nothing of what stands there."""
+    with pytest.raises(BodyError, match=f"^the body is not JSON: [^(]*{message}$"):
+        decoded(body)

@@ -80,7 +80,17 @@ def _load(text: bytes, where: str) -> object:
     try:
         return orjson.loads(STRING_OR_NAN.sub(_null, text) if b"NaN" in text else text)
     except orjson.JSONDecodeError as error:
-        raise BodyError(f"{where} is not JSON: {str(error).partition(': line')[0]}") from error
+        place = f", at character {_place(text, error)}" if error.doc else ""  # where it is no UTF-8 there is none
+        raise BodyError(f"{where} is not JSON: {error.msg}{place}") from error
+
+
+def _place(text: bytes, error: orjson.JSONDecodeError) -> int:
+    """Count the characters up to an error as they were sent, before each NaN became a null."""
+    if b"NaN" not in text:
+        return error.pos + 1
+    read = len(error.doc[: error.pos].encode())
+    starts = (match.start() for match in STRING_OR_NAN.finditer(text) if match[0] == b"NaN")
+    return error.pos + 1 - sum(start + grown < read for grown, start in enumerate(starts))
 
 
 def _null(match: re.Match[bytes]) -> bytes:
