@@ -158,7 +158,8 @@ class Schema:
         if isinstance(row, Mapping):
             return self._place_by_name(table, index, row)
         if len(row) != width:
-            raise RowWidthError(f"{table.where(index)} has {len(row)} cells; {self._width_expected(table)}")
+            held = "is empty" if len(row) == 1 and not str(row[0]).strip() else f"has {len(row)} cells"
+            raise RowWidthError(f"{table.where(index)} {held}; {self._width_expected(table)}")
         return row if order is None else [row[position] for position in order]
 
     def _place_by_name(self, table: Table, index: int, row: Mapping[str, object]) -> Sequence[object]:

@@ -109,9 +109,11 @@ def test_header_only(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        pytest.param(b"\n1,2,3", "row 1 has 1 cells", id="first line blank"),
-        pytest.param(b"\r\n1,2,3", "row 1 has 1 cells", id="first line blank, CRLF"),
-        pytest.param(b"1,2,3\n\n1,2,3", "row 2 has 1 cells", id="a line blank"),
+        pytest.param(b"\n1,2,3", "row 1 is empty; this model reads 3", id="first line blank"),
+        pytest.param(b"\r\n1,2,3", "row 1 is empty", id="first line blank, CRLF"),
+        pytest.param(b"1,2,3\n\n1,2,3", "row 2 is empty", id="a line blank"),
+        pytest.param(b"1,2,3\n \t\n1,2,3", "row 2 is empty", id="a line of spaces"),
+        pytest.param(b"1,2,3\n0\n1,2,3", "row 2 has 1 cells", id="a line of one cell"),
         pytest.param(b"a,b,c\n1,2,3\n1,2", "row 2 has 2 cells; 3 columns are named", id="short under a header"),
         pytest.param(b"1,2,3\n1,2\n1,2,3,4", "row 2 has 2 cells; this model reads 3", id="counts cancel out"),
         pytest.param(b'1,"2,3",4', None, id="comma in quotes is no separator"),

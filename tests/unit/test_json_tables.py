@@ -196,6 +196,20 @@ def test_broken_line(body: bytes, row: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "row"),
+    [
+        pytest.param(b"[1,2]\n\n[1,2]", 2, id="blank line"),
+        pytest.param(b"[1,2]\n \r\n[1,2]", 2, id="line of spaces"),
+        pytest.param(b"\n[1,2]", 1, id="first line blank"),
+    ],
+)
+def test_empty_line(body: bytes, row: int) -> None:
+    """An empty line is called so."""
+    with pytest.raises(BodyError, match=f"^row {row} is empty$"):
+        decoded_lines(body)
+
+
+@pytest.mark.parametrize(
     ("body", "message"),
     [
         pytest.param("[[1, 2],, [3, 4]]", "expected a JSON value, at character 9", id="a comma"),

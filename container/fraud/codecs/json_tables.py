@@ -80,6 +80,8 @@ def _load(text: bytes, where: str) -> object:
     try:
         return orjson.loads(STRING_OR_NAN.sub(_null, text) if b"NaN" in text else text)
     except orjson.JSONDecodeError as error:
+        if not text.strip():
+            raise BodyError(f"{where} is empty") from error
         place = f", at character {_place(text, error)}" if error.doc else ""  # where it is no UTF-8 there is none
         raise BodyError(f"{where} is not JSON: {error.msg}{place}") from error
 
