@@ -1,5 +1,6 @@
 """What can go wrong, sorted by who can mend it; only doors turn these into exit and status codes."""
 
+import json
 from collections.abc import Sequence
 
 
@@ -85,8 +86,9 @@ class RowError(UserError):
     code = "ROW_INVALID"
 
     def __init__(self, where: str, problem: str, cell: object = "") -> None:
-        shown = f'"{cell}"' if cell != "" else "the cell"
-        super().__init__(f"{where}: {shown[:60]} {problem}")
+        text = cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
+        shown = f'"{text[:58]}"' if text else "the cell"
+        super().__init__(f"{where}: {shown} {problem}")
         self._public = f"{where}: the cell {problem}"
 
     @property

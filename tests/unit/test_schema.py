@@ -142,7 +142,7 @@ def test_width_by_header() -> None:
         pytest.param(["12,5", "visa", 1], 'row 1, column "Amount": "12,5" is not a number', "the cell", id="number"),
         pytest.param([[1], "visa", 1], 'row 1, column "Amount": "[1]" is not a number', "the cell", id="list"),
         pytest.param(
-            [1, ["visa"], 1], 'column "card": "[\'visa\']" is not a word or a number', "the cell", id="category"
+            [1, ["visa"], 1], 'column "card": "["visa"]" is not a word or a number', "the cell", id="category"
         ),
         pytest.param([1, "visa", "maybe"], 'column "web": "maybe" is not true or false', "the cell", id="boolean"),
         pytest.param(["1e39", "visa", 1], 'column "Amount": "1e39" is not a finite number', "the cell", id="infinite"),
@@ -169,10 +169,8 @@ def test_first_wrong_cell() -> None:
 
 def test_long_cell() -> None:
     """A long cell is cut in the message."""
-    with pytest.raises(RowError) as caught:
+    with pytest.raises(RowError, match=f'column "Amount": "{"x" * 58}" is not a number$'):
         KINDS.rows(table(["x" * 10_000, "visa", 1]))
-
-    assert len(str(caught.value)) < 120
 
 
 def test_infinite_in_matrix() -> None:
