@@ -421,9 +421,20 @@ def test_lines_of_json_that_are_sent_as_one_document_fail_the_file(client: Flask
     assert b'send \\"application/jsonlines\\"' in answer.data
 
 
-def test_a_wrong_header_is_told_by_its_first_wrong_name(client: FlaskClient) -> None:
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        pytest.param(HEADER.replace(b"V1,", b"V01,"), 'has "V01" where the model has "V1";', id="another name"),
+        pytest.param(HEADER + b",Class", 'has "Class" where the model has no column;', id="one too many"),
+        pytest.param(HEADER + b",nothing", 'has "nothing" where the model has no column;', id="nothing by name"),
+        pytest.param(HEADER + b",", 'has "" where the model has no column;', id="one without a name"),
+        pytest.param(HEADER.removesuffix(b",Amount"), 'has no column where the model has "Amount";', id="one too few"),
+    ],
+)
+def test_a_wrong_header_is_told_by_its_first_wrong_name(client: FlaskClient, header: bytes, words: str) -> None:
     """The header of a file that is read by position is compared name by name."""
-    answer = client.post("/invocations", data=HEADER.replace(b"V1,", b"V01,") + b"\n" + ROW)
+    answer = client.post("/invocations", data=header + b"\n" + ROW)
 
     assert answer.status_code == 400
-    assert b'has \\"V01\\" where the model has \\"V1\\"' in answer.data
+    assert answer.json is not None
+    assert words in answer.json["error"]["message"]

@@ -118,11 +118,12 @@ def _without_header(body: bytes, schema: Schema, *, is_stated: bool) -> tuple[by
         return head, rest
     if not schema.is_near_header(names):
         return b"", body
-    if [name.casefold() for name in names] != [name.casefold() for name in schema.names]:
-        pairs = zip_longest(names, schema.names, fillvalue="nothing")
-        wrong, right = next((ours, theirs) for ours, theirs in pairs if ours.casefold() != theirs.casefold())
+    ours, theirs = ([name.casefold() for name in side] for side in (names, schema.names))
+    if ours != theirs:
+        place = next(place for place, (one, other) in enumerate(zip_longest(ours, theirs)) if one != other)
+        wrong, right = (quoted(side[place : place + 1]) or "no column" for side in (names, schema.names))
         raise ColumnError(
-            f'the header has "{wrong[:60]}" where the model has "{right[:60]}"; it is in the first mini-batch only, so '
+            f"the header has {wrong} where the model has {right}; it is in the first mini-batch only, so "
             "that it has to name the model's columns in their order, "
             f'{quoted(schema.names)}; or send "text/csv; header=present" where each body has one'
         )
