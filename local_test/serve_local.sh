@@ -4,11 +4,7 @@
 set -euo pipefail
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 image=${1:-fraud-detect}
-
-said=$(docker image inspect "$image" 2>&1 >/dev/null) || {
-  [[ $said != *"o such image"* ]] || said="this computer has no image $image: docker build --tag $image ."
-  echo "serve_local.sh: $said" >&2
-  exit 1
-}
+. "$root/local_test/require_image.sh"
+require_image "$image"
 exec docker run --rm --publish "127.0.0.1:${PORT:-8080}:8080" \
   --volume "$root/test_dir/model:/opt/ml/model:ro" "$image" serve

@@ -4,10 +4,6 @@
 set -euo pipefail
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 image=${1:-fraud-detect}
-
-said=$(docker image inspect "$image" 2>&1 >/dev/null) || {
-  [[ $said != *"o such image"* ]] || said="this computer has no image $image: docker build --tag $image ."
-  echo "train_local.sh: $said" >&2
-  exit 1
-}
+. "$root/local_test/require_image.sh"
+require_image "$image"
 docker run --rm --volume "$root/test_dir:/opt/ml" "$image" train

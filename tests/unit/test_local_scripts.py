@@ -25,7 +25,7 @@ def test_predict_without_a_file(payload: str) -> None:
     assert done.stderr == f"predict.sh: there is no file {payload} to read\n"
 
 
-@pytest.mark.parametrize("script", ["train_local.sh", "serve_local.sh"])
+@pytest.mark.parametrize("script", ["train_local.sh", "serve_local.sh", "batch_local.sh"])
 @pytest.mark.parametrize(
     ("answer", "arguments", "said"),
     [
@@ -41,7 +41,8 @@ def test_no_image(tmp_path: Path, script: str, answer: str, arguments: list[str]
     docker = tmp_path / "docker"
     docker.write_text(f'#!/bin/sh\n[ "$1" = image ] || echo "it ran $*"\necho "{answer}" >&2\nexit 1\n')
     docker.chmod(0o755)
-    done = call(script, *arguments, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    rows = [str(LOCAL_TEST / "payload.csv")] if script == "batch_local.sh" else []
+    done = call(script, *rows, *arguments, PATH=f"{tmp_path}:{os.environ['PATH']}")
 
     assert done.returncode == 1
     assert done.stdout == ""
