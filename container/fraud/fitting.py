@@ -166,7 +166,8 @@ class Trainer:
 
     def _plan(self) -> Plan[Any]:
         told = self.hyperparameters
-        return Plan(told.parameters, self.schema.feature_types, told.seed, self.threads, self.device)
+        categories = [len(column.categories) for column in self.schema.columns]
+        return Plan(told.parameters, self.schema.feature_types, told.seed, self.threads, self.device, categories)
 
     def _options(self) -> Options:
         told = self.hyperparameters

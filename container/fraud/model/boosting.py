@@ -1,22 +1,32 @@
 """Fit boosted trees with XGBoost: the one file that imports its Python package, which scoring does without."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xgboost as xgb
+from numpy.typing import NDArray
 
 from fraud.errors import LearnerError
+from fraud.model.directions import direct
 from fraud.model.evaluation import average_precision
 from fraud.model.learner import Labelled, OnRound, Plan
 from fraud.model.parameters import BoosterParameters
 from fraud.model.trees import cause
+from fraud.schema import Matrix
+
+# Leaves of rows that are held at once.
+MOST_LEAVES = 2**22
 
 
 def boost(
     training: Labelled, watched: Mapping[str, Labelled], plan: Plan[BoosterParameters], on_round: OnRound
 ) -> bytes:
-    """Fit round by round and return the booster as UBJSON; LearnerError where XGBoost stops."""
+    """Fit round by round and return the booster as UBJSON; LearnerError where XGBoost stops.
+
+    Rounds are measured before cells that training rows never showed, which watched rows may hold, are given a way.
+    """
     told = plan.parameters
     booster_told = {**told.booster(), "seed": plan.seed, "device": plan.device, "nthread": plan.threads}
     metrics = list(dict.fromkeys(["logloss", told.eval_metric]))
@@ -37,7 +47,29 @@ def boost(
     except xgb.core.XGBoostError as error:
         raise LearnerError(f"XGBoost stopped: {cause(error)}") from error
     booster.set_param({"device": "cpu"})
-    return bytes(booster.save_raw("ubj"))
+    return directed(booster, training.X, plan)
+
+
+def directed(booster: xgb.Booster, X: Matrix, plan: Plan[BoosterParameters]) -> bytes:
+    """Return a booster that was fitted to these rows as UBJSON, with a way for cells that they never showed."""
+    model = json.loads(booster.save_raw("json"))
+    trees = model["learner"]["gradient_booster"]["model"]["trees"]
+    direct(trees, _ended(booster, [len(tree["parents"]) for tree in trees], X, plan), X, plan.categories)
+    return bytes(xgb.Booster(model_file=bytearray(json.dumps(model).encode())).save_raw("ubj"))
+
+
+def _ended(
+    booster: xgb.Booster, nodes: Sequence[int], X: Matrix, plan: Plan[BoosterParameters]
+) -> list[NDArray[np.intp]]:
+    """Return how many rows end in each node of each tree."""
+    first = np.cumsum([0, *nodes[:-1]])
+    counts = np.zeros(sum(nodes), dtype=np.intp)
+    block = max(1, MOST_LEAVES // len(nodes))
+    for start in range(0, len(X), block):
+        rows = xgb.DMatrix(X[start : start + block], **_shape(plan))
+        leaves = booster.predict(rows, pred_leaf=True).astype(np.intp).reshape(-1, len(nodes))
+        counts += np.bincount((leaves + first).ravel(), minlength=len(counts))
+    return np.split(counts, first[1:])
 
 
 def importance(content: bytes, names: Sequence[str]) -> dict[str, float]:
@@ -71,9 +103,7 @@ def _matrices(
 
     A category that no training row has is in no bin, and would be measured as the nearest one that is.
     """
-    shape: dict[str, Any] = {"feature_types": list(plan.feature_types), "enable_categorical": True}
-    shape |= {"nthread": plan.threads}
-    max_bin = plan.parameters.max_bin
+    shape, max_bin = _shape(plan), plan.parameters.max_bin
     matrix = xgb.QuantileDMatrix(training.X, training.y, max_bin=max_bin, **shape)
     if "c" in plan.feature_types:
         return matrix, [(xgb.DMatrix(rows.X, rows.y, **shape), name) for name, rows in watched.items()]
@@ -82,6 +112,10 @@ def _matrices(
         for name, rows in watched.items()
     }
     return matrix, [(rows, name) for name, rows in binned.items()]
+
+
+def _shape(plan: Plan[BoosterParameters]) -> dict[str, Any]:
+    return {"feature_types": list(plan.feature_types), "enable_categorical": True, "nthread": plan.threads}
 
 
 def _early_stopping(told: BoosterParameters, rows: str) -> xgb.callback.EarlyStopping:

@@ -40,13 +40,17 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Plan[P: Parameters]:
-    """How to fit: the learner's own parameters, XGBoost's type of each column, and with what."""
+    """How to fit: the learner's own parameters, XGBoost's type of each column, and with what.
+
+    `categories` is how many each column has, those that training rows lack among them.
+    """
 
     parameters: P
     feature_types: Sequence[str]
     seed: int = 0
     threads: int = 1
     device: str = "cpu"
+    categories: Sequence[int] = ()
 
 
 @contextmanager
