@@ -121,6 +121,23 @@ def test_copy_of_the_label(tmp_path: Path) -> None:
     assert re.search('column "b" is a copy of the label "Class".*--exclude b', result.stderr)
 
 
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        pytest.param(0, "the rows hold no fraud among 60 rows; at least one is needed", id="no fraud"),
+        pytest.param(1, "the rows hold frauds only, 60 of them; honest rows are needed too", id="frauds only"),
+    ],
+)
+def test_one_class(tmp_path: Path, label: int, words: str) -> None:
+    """Rows of one class are refused in one line, before anything is asked of both."""
+    path = tmp_path / "rows.csv"
+    path.write_text("a,Class\n" + "\n".join(f"{n},{label}" for n in range(60)))
+
+    result = run(path)
+
+    assert (result.exit_code, result.stderr) == (1, f"Error: {words}\n")
+
+
 def test_no_times(tmp_path: Path) -> None:
     """Rows without times cannot be split by time."""
     path = tmp_path / "rows.csv"

@@ -181,12 +181,12 @@ def _read(data: Path, plan: Plan) -> Channel:
         if not data.exists():
             raise NoRowsError(f"there is no file or directory {data}")
         channel = channels.read(data, roles)
+        require_both_classes(channel.rows, "rows")
         leaks.require_no_copy(channel.rows, channel.schema.names, channel.schema.label)
     except UserError as error:
         raise SettingError(wording.of_command(str(error), data)) from error
     except OSError as error:
         raise NoRowsError(f"{error.filename or data} cannot be read: {error.strerror or error}") from error
-    require_both_classes(channel.rows, "rows")
     return channel
 
 
