@@ -103,6 +103,20 @@ def test_no_data(tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (1, f"Error: there is no file or directory {tmp_path}/absent.csv\n")
 
 
+@pytest.mark.parametrize("out", ["comparison", "."])
+def test_results_among_the_rows(data: Path, monkeypatch: pytest.MonkeyPatch, out: str) -> None:
+    """Results are not written where the next comparison would read them as rows."""
+    monkeypatch.chdir(data.parent)
+
+    result = run(Path(), "--out", out)
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: --out {out} lies inside DATA, ., which the next comparison reads whole; give an --out outside it\n"
+    )
+    assert list(data.parent.iterdir()) == [data]
+
+
 def test_unreadable_data() -> None:
     """Rows that cannot be read are named, and not the directory of the results."""
     result = run(Path("/proc/self/mem"), "--out", "/dev/null/x")

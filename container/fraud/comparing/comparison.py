@@ -84,6 +84,7 @@ class Line:
 
 def run(request: Request, plan: Plan, screen: Screen, stop: Stop) -> Progress:
     """Read, compare, report; return how far it came."""
+    _require_apart(request)
     channel = _read(request.data, plan)
     notes = leaks.suspicions(channel.rows, channel.schema.names)
     parts = divide(channel.rows, plan.folds, plan.split, plan.shared.seed)
@@ -100,6 +101,13 @@ def run(request: Request, plan: Plan, screen: Screen, stop: Stop) -> Progress:
     if progress.summaries or progress.failures or progress.is_complete:
         report.write(request.out, report.describe(progress, channel, parts, stated, notes))
     return progress
+
+
+def _require_apart(request: Request) -> None:
+    """Raise SettingError where results would lie among the rows: the next comparison would read them."""
+    if request.out.resolve().is_relative_to(request.data.resolve()):
+        inside = f"--out {request.out} lies inside DATA, {request.data}"
+        raise SettingError(f"{inside}, which the next comparison reads whole; give an --out outside it")
 
 
 def _compare(line: Line, progress: Progress, screen: Screen, stop: Stop) -> None:
