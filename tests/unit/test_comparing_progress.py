@@ -124,7 +124,7 @@ def test_store(tmp_path: Path) -> None:
     assert again.outcome(pair, 0) == outcome
     assert Progress.of(PLAN, again).refusal(pair) == "no"
     assert again.outcome(pair, 2) is None
-    assert again.scores(pair, 0).tolist() == [[0.1, 0.7], [0, 1]]
+    assert again.scores(pair, 0, 2).tolist() == [[0.1, 0.7], [0, 1]]
     assert again.gain(pair, Pair("slow", "none")) == Figure(0.1, -0.1, 0.3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folds", "settings.json"]
     assert not list(tmp_path.rglob("*unfinished*"))
@@ -170,7 +170,7 @@ def test_damaged(tmp_path: Path, text: str) -> None:
 
 def read_all(store: Store, pair: Pair) -> None:
     store.outcome(pair, 0)
-    store.scores(pair, 0)
+    store.scores(pair, 0, 3)
     store.summary(pair)
     store.gain(Pair("slow", "none"), pair)
 
@@ -180,6 +180,8 @@ def read_all(store: Store, pair: Pair) -> None:
     [
         pytest.param("0.json", '{"refused": "", "colour": 1}', "colour: ", id="strange key"),
         pytest.param("0.json", '{"seconds": "long"}', "seconds: ", id="word for a number"),
+        pytest.param("0.json", "{}", "it holds neither figures", id="empty fold"),
+        pytest.param("0.json", '{"figures": {"f1": 0.5}, "candidate": 1, "tried": [{}]}', "it holds", id="not tried"),
         pytest.param("summary.json", "{}", "figures: Field required", id="empty summary"),
         pytest.param("summary.json", '{"figures": {}}', "figures.average_precision: ", id="no figure"),
         pytest.param("behind_slow_none.json", '{"value": 1}', "low: Field required", id="half a gain"),
@@ -191,7 +193,7 @@ def read_all(store: Store, pair: Pair) -> None:
 def test_damaged_results(tmp_path: Path, name: str, text: str, words: str) -> None:
     """A damaged file of a pair is named, with what is wrong and what mends it."""
     store, pair = Store.open(tmp_path, SETTINGS, resume=False), Pair("quick", "none")
-    store.save(pair, 0, Outcome(), np.zeros((2, 3)))
+    store.save(pair, 0, Outcome(figures={"f1": 0.5}, tried=[{"average_precision": 0.5}]), np.zeros((2, 3)))
     path = tmp_path / "folds/quick_none" / name
     path.write_bytes(text.encode("latin-1"))
 
@@ -203,6 +205,7 @@ def test_damaged_results(tmp_path: Path, name: str, text: str, words: str) -> No
     "scores",
     [
         pytest.param(np.zeros(3), id="one row"),
+        pytest.param(np.zeros((2, 4)), id="another fold's"),
         pytest.param(np.full((2, 3), np.nan), id="not a number"),
         pytest.param(np.zeros((2, 3), dtype=np.int64), id="whole numbers"),
     ],
@@ -212,14 +215,14 @@ def test_scores_of_something_else(tmp_path: Path, scores: Any) -> None:
     store, pair = Store.open(tmp_path, SETTINGS, resume=False), Pair("quick", "none")
     store.save(pair, 0, Outcome(), scores)
 
-    with pytest.raises(SettingError, match=r"0\.npy is damaged: it does not hold a probability and a flag a row"):
-        store.scores(pair, 0)
+    with pytest.raises(SettingError, match=r"0\.npy is damaged: it does not hold a probability and a flag for each of 3 rows"):
+        store.scores(pair, 0, 3)
 
 
 def test_lost_scores(tmp_path: Path) -> None:
     """A fold whose scores are gone is not known, so that it is measured again; one that was refused has none."""
     store, pair = Store.open(tmp_path, SETTINGS, resume=False), Pair("quick", "none")
-    store.save(pair, 0, Outcome(), np.zeros((2, 3)))
+    store.save(pair, 0, Outcome(figures={"f1": 0.5}, tried=[{"average_precision": 0.5}]), np.zeros((2, 3)))
     store.save(pair, 1, Outcome(refused="no"), None)
     (tmp_path / "folds/quick_none/0.npy").unlink()
 

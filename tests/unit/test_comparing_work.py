@@ -102,7 +102,7 @@ def test_scores_of_a_fold(tmp_path: Path) -> None:
     with at_bench(tmp_path, make_plan(), rows) as bench:
         measure(bench, NONE, 1)
         outcome = bench.store.outcome(NONE, 1)
-        probability, flagged = bench.store.scores(NONE, 1)
+        probability, flagged = bench.store.scores(NONE, 1, 100)
         parameters = read(bench.plan.told_to(NONE, FEW))
         trainer = Trainer(parameters, bench.schema, "cpu", 1, lambda *_: False, lambda: False)
     training, tuning, tests = (rows[np.flatnonzero(part == does)] for does in (TRAINS, TUNES, TESTS))
@@ -131,10 +131,10 @@ def test_search(tmp_path: Path) -> None:
     blunt, sharp = {**FEW, "num_round": "1", "max_depth": "1"}, {**FEW, "num_round": "30"}
     with at_bench(tmp_path, make_plan(candidates={"xgboost": (blunt, sharp)}), make_labelled(900, 200)) as bench:
         measure(bench, NONE, 0)
-        searched, found = bench.store.outcome(NONE, 0), bench.store.scores(NONE, 0)
+        searched, found = bench.store.outcome(NONE, 0), bench.store.scores(NONE, 0, 300)
     with at_bench(tmp_path / "alone", make_plan(candidates={"xgboost": (sharp,)}), make_labelled(900, 200)) as bench:
         measure(bench, NONE, 0)
-        alone = bench.store.scores(NONE, 0)
+        alone = bench.store.scores(NONE, 0, 300)
 
     assert searched is not None
     assert searched.candidate == 1
@@ -226,7 +226,7 @@ def test_pooled(tmp_path: Path) -> None:
             summarise(bench, pair)
         weigh(bench, NONE, SMOTE)
         summary, gain = bench.store.summary(NONE), bench.store.gain(NONE, SMOTE)
-        scores = {pair: np.hstack([bench.store.scores(pair, fold) for fold in range(3)]) for pair in (NONE, SMOTE)}
+        scores = {pair: np.hstack([bench.store.scores(pair, fold, 100) for fold in range(3)]) for pair in (NONE, SMOTE)}
     y = np.concatenate([rows.y[part == TESTS] for part in divide(rows, 3, "stratified", 0)])
     probability, flagged = scores[NONE]
 

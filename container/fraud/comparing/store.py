@@ -127,9 +127,11 @@ class Store:
         if not path.exists():
             return None
         outcome = _checked(OUTCOME, path)
+        if not outcome.refused and not (outcome.figures and 0 <= outcome.candidate < len(outcome.tried)):
+            raise SettingError(_damaged(path, "it holds neither figures of what was tried nor why that was refused"))
         return outcome if outcome.refused or path.with_suffix(".npy").exists() else None
 
-    def scores(self, pair: Pair, fold: int) -> NDArray[np.float64]:
+    def scores(self, pair: Pair, fold: int, rows: int) -> NDArray[np.float64]:
         """Return probabilities and flags of the rows that the fold tests: (2, rows)."""
         path = self._path(pair, f"{fold}.npy")
         try:
@@ -139,8 +141,8 @@ class Store:
             raise
         except Exception as error:  # numpy has no error of its own for a header that is not right
             raise SettingError(_damaged(path, "it is no array of numpy")) from error
-        if found.dtype != np.float64 or found.ndim != 2 or len(found) != 2 or not np.isfinite(found).all():
-            raise SettingError(_damaged(path, "it does not hold a probability and a flag a row"))
+        if found.dtype != np.float64 or found.shape != (2, rows) or not np.isfinite(found).all():
+            raise SettingError(_damaged(path, f"it does not hold a probability and a flag for each of {rows} rows"))
         return found
 
     def save_summary(self, pair: Pair, summary: Mapping[str, Any]) -> None:

@@ -160,8 +160,9 @@ def _skill(y: Labels, brier: Mapping[str, float]) -> dict[str, float]:
 
 def _pooled(bench: Bench, pair: Pair) -> tuple[Labels, Scores]:
     rows, parts = _lent(bench.rows)
-    y: Labels = np.concatenate([rows.y[part == TESTS] for part in parts])
-    found = [bench.store.scores(pair, fold) for fold in range(len(parts))]
+    labels = [rows.y[part == TESTS] for part in parts]
+    y: Labels = np.concatenate(labels)
+    found = [bench.store.scores(pair, fold, len(tested)) for fold, tested in enumerate(labels)]
     probability: Floats = np.concatenate([scores[0] for scores in found])
     flagged = np.concatenate([scores[1] for scores in found]).astype(np.bool_)
     return y, Scores(probability, probability, flagged, np.zeros_like(flagged))
