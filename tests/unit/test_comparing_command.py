@@ -49,6 +49,11 @@ def run(data: Path, *options: str) -> Result:
         pytest.param(["--exclude", "Time", "--split", "time", "--time-column", "b,"], 'no column "b,"', id="no time"),
         pytest.param(["--set", "smote_ratio"], "should be NAME=VALUE, such as smote_ratio=0.5", id="no value"),
         pytest.param(["--set", "seed=3"], "--set seed=3: --seed sets that", id="has an option"),
+        pytest.param(
+            ["--set", "top_k=1", "--set", "top_k=2"],
+            "--set top_k=2: --set top_k=1 came before; give one of them",
+            id="told twice",
+        ),
         pytest.param(["--set", "smote_ratoi=1"], "did you mean smote_ratio", id="unknown hyperparameter"),
         pytest.param(["--set", "smote_ratio=7"], 'smote_ratio="7"', id="value out of range"),
         pytest.param(

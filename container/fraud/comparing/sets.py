@@ -22,8 +22,8 @@ OPTIONS = {
 
 
 def read(sets: Sequence[str]) -> dict[str, str]:
-    """Read each NAME=VALUE; SettingError for one that is none, or whose name has an option."""
-    told = {}
+    """Read each NAME=VALUE; SettingError for one that is none, or whose name has an option or came before."""
+    told: dict[str, str] = {}
     for text in sets:
         name, equals, value = text.partition("=")
         name = name.strip()
@@ -31,6 +31,8 @@ def read(sets: Sequence[str]) -> dict[str, str]:
             raise SettingError(f"--set {text[:60]}: should be NAME=VALUE, such as smote_ratio=0.5")
         if name in OPTIONS:
             raise SettingError(f"--set {text[:60]}: {OPTIONS[name]} sets that")
+        if name in told:
+            raise SettingError(f"--set {text[:60]}: --set {name}={told[name][:60]} came before; give one of them")
         told[name] = value
     return told
 
