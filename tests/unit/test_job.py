@@ -210,6 +210,36 @@ def test_figures_at_k_that_tell_nothing_are_a_note(
     assert [note.split(" that measure:")[0] for note in told if note.startswith("top_k")] == notes
 
 
+@pytest.mark.parametrize(
+    ("told", "notes"),
+    [
+        pytest.param(
+            {"algorithm": "logistic-regression", "penalty": "l1", "C": "1e-06"},
+            ["set penalty=l1, C=1e-06 nearer to the default, or choose another algorithm"],
+            id="no weight is left",
+        ),
+        pytest.param(
+            {"algorithm": "svc", "kernel_gamma": "1000"},
+            ["set kernel_gamma=1000.0 nearer to the default, or choose another algorithm"],
+            id="no row is like another",
+        ),
+        pytest.param({"algorithm": "svc"}, [], id="one that ranks"),
+    ],
+)
+def test_a_model_that_ranks_nothing_is_a_note(
+    make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch, told: dict[str, str], notes: list[str]
+) -> None:
+    """Where every row has one probability the report says so, with what to change."""
+    base = make_tree({**told, "resampling": "none"}, train=table())
+
+    code = run_job(base, monkeypatch)
+
+    found = json.loads((base / "output/data/report.json").read_text())["notes"]
+    same = "the model ranks nothing: all the 60 validation rows have the same probability; "
+    assert code == 0
+    assert [note.removeprefix(same) for note in found if note.startswith("the model ranks")] == notes
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_before_the_first_round_says_so(
     make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch, number: signal.Signals

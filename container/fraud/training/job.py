@@ -12,6 +12,8 @@ from importlib.metadata import version
 from platform import python_version
 from types import FrameType
 
+import numpy as np
+
 from fraud import channels, hyperparameters, settings
 from fraud.bundle import ModelBundle
 from fraud.channels import Channel
@@ -99,6 +101,7 @@ def run(opt_ml: OptMl, told: TrainingSettings, stop: Stop) -> None:
     parts = _split(train, others, parameters)
     notes += _beyond_top_k(parts, parameters.top_k)
     fitted = _fit(parameters, train.schema, parts, stop)
+    notes += _without_ranking(fitted, parts, parameters)
     if ALGORITHMS[parameters.algorithm].keeps_rows:
         notes.append(f"a model of {parameters.algorithm} holds training rows: guard it as you guard them")
     if stop.is_requested:
@@ -160,6 +163,17 @@ def _beyond_top_k(parts: Split, top_k: int) -> list[str]:
         for name, rows in measured.items()
         if len(rows) <= top_k
     ]
+
+
+def _without_ranking(fitted: Fitted, parts: Split, parameters: Hyperparameters) -> list[str]:
+    """Say so where every row that measures has one probability, with what may have taken the others away."""
+    if np.ptp(fitted.scores.probability):
+        return []
+    told = parameters.parameters.model_dump(by_alias=True, exclude_defaults=True)
+    stated = ", ".join(f"{name}={value}" for name, value in told.items())
+    mend = f"set {stated} nearer to the default" if told else "add columns that tell frauds apart"
+    same = f"all the {len(parts.held_out)} {parts.measured_on} rows have the same probability"
+    return [f"the model ranks nothing: {same}; {mend}, or choose another algorithm"]
 
 
 def _split(train: Channel, others: Mapping[str, Channel], parameters: Hyperparameters) -> Split:
