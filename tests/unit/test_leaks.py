@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from fraud.model.leaks import constants, filled_on_frauds_only, label_copies, separators
+from fraud.model.leaks import constants, filled_on_frauds_only, identifiers, label_copies, separators, suspicions
 from fraud.model.learner import Labelled
+from fraud.schema import Column
 
 Y = np.array([1, 1, 0, 0, 0], dtype=np.uint8)
 COLUMNS = {
@@ -50,6 +51,17 @@ def test_filled_on_frauds_only() -> None:
 def test_constants() -> None:
     """A column with one value or none on every row is constant; where only some cells are missing it is not."""
     assert constants(ROWS, NAMES) == ["constant", "empty"]
+
+
+def test_identifiers() -> None:
+    """Words that differ on almost every row are taken for ids; numbers, and words on rows enough, are not."""
+    y = (np.arange(10) == 0).astype(np.uint8)
+    rows = Labelled(np.tile(np.arange(10, dtype=np.float32)[:, None], 3), y)
+    words = tuple("abcdefghij")
+    columns = [Column("id", "category", words), Column("city", "category", words[:8]), Column("Amount")]
+
+    assert identifiers(rows, columns) == ["id"]
+    assert suspicions(rows, columns)[-1] == "id differs on almost every row: is it an identifier? exclude it"
 
 
 @pytest.mark.parametrize("find", [label_copies, separators, filled_on_frauds_only, constants])

@@ -86,7 +86,7 @@ def run(request: Request, plan: Plan, screen: Screen, stop: Stop) -> Progress:
     """Read, compare, report; return how far it came."""
     _require_apart(request)
     channel = _read(request.data, plan)
-    notes = leaks.suspicions(channel.rows, channel.schema.names)
+    notes = leaks.suspicions(channel.rows, channel.schema.columns)
     parts = divide(channel.rows, plan.folds, plan.split, plan.shared.seed)
     stated = {"data": _fingerprint(channel), **plan.stated()}
     store = Store.open(request.out, stated, resume=request.resume)

@@ -1,4 +1,4 @@
-"""Columns that say too much or nothing: copies of the label, perfect separators, filled for frauds only, constants."""
+"""Columns that say too much or nothing: copies of the label, separators, filled for frauds only, ids, constants."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,12 @@ import numpy as np
 
 from fraud.errors import LeakError
 from fraud.model.learner import Labelled
+from fraud.schema import Column
 
 # Of the frauds: a column that is filled rarely may be empty on every honest row by chance.
 LEAST_FILLED = 0.5
+# Of the rows: a column with as many categories names rows, and not what they have in common.
+MOST_DIFFERENT = 0.9
 
 
 def label_copies(rows: Labelled, names: Sequence[str]) -> list[str]:
@@ -37,6 +40,11 @@ def filled_on_frauds_only(rows: Labelled, names: Sequence[str]) -> list[str]:
     return [names[int(position)] for position in np.flatnonzero((honest == 0) & (frauds >= LEAST_FILLED))]
 
 
+def identifiers(rows: Labelled, columns: Sequence[Column]) -> list[str]:
+    """Return the categories that differ on almost every row; numbers may."""
+    return [column.name for column in columns if len(column.categories) >= MOST_DIFFERENT * len(rows)]
+
+
 def constants(rows: Labelled, names: Sequence[str]) -> list[str]:
     """Return the columns that hold one value, or none at all, on every row."""
     low, high = _ranges(rows)
@@ -52,14 +60,16 @@ def require_no_copy(rows: Labelled, names: Sequence[str], label: str) -> None:
         raise LeakError(f'column "{copies[0]}" is a copy of the label "{label}": {told}; set exclude={copies[0]}')
 
 
-def suspicions(rows: Labelled, names: Sequence[str]) -> list[str]:
-    """Return what else of the columns looks like a leak, in sentences for a reader."""
-    told = []
+def suspicions(rows: Labelled, columns: Sequence[Column]) -> list[str]:
+    """Return what else of the columns looks like a leak or an id, in sentences for a reader."""
+    told, names = [], [column.name for column in columns]
     if apart := separators(rows, names):
         told.append(f"{', '.join(apart)} alone tells every fraud from every honest row: does it leak the label?")
     if filled := filled_on_frauds_only(rows, names):
         empty = "is filled on half of the frauds or more, and on no honest row"
         told.append(f"{', '.join(filled)} {empty}: is it known before a payment is judged?")
+    if named := identifiers(rows, columns):
+        told.append(f"{', '.join(named)} differs on almost every row: is it an identifier? exclude it")
     return told
 
 

@@ -148,7 +148,7 @@ def _check(train: Channel) -> list[str]:
     """Refuse a copy of the label, and return what else the columns should make a reader look at."""
     names = train.schema.names
     leaks.require_no_copy(train.rows, names, train.schema.label)
-    notes = leaks.suspicions(train.rows, names)
+    notes = leaks.suspicions(train.rows, train.schema.columns)
     if constants := leaks.constants(train.rows, names):
         notes.append(f"{', '.join(constants)} holds one value on every row, and tells nothing")
     return notes
