@@ -45,6 +45,17 @@ def test_same_bytes_in_every_process() -> None:
     assert len(outcomes) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [(LogisticRegression, "logistic-regression"), (Autoencoder, "autoencoder")]
+)
+def test_constants_alone(kind: Any, name: str) -> None:
+    """Rows of which no column varies are refused in words of ours."""
+    rows = make_labelled(60, 20)
+    same = Labelled(np.ones_like(rows.X), rows.y)
+    with pytest.raises(LearnerError, match=r" stopped: no column varies among the training rows; give it one that"):
+        kind.fit(same, {}, plan_of(name), lambda _round, _figures: False)
+
+
 def test_contributions_of_weights() -> None:
     """A contribution is what the score loses where the column of a row is set to the mean of training rows."""
     rows = make_labelled(300, 60)

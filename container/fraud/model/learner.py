@@ -60,6 +60,8 @@ def stopping(estimator: object) -> Iterator[None]:
         yield
     except ValueError as error:
         reason = str(error).strip().partition("\n")[0][:200]
+        if "variance threshold" in reason:  # of the step before the estimator, which leaves out what never varies
+            reason = "no column varies among the training rows; give it one that does"
         raise LearnerError(f"{type(estimator).__name__} stopped: {reason}") from error
 
 
