@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -49,14 +50,14 @@ class _Files:
     directory: Path
     paths: Sequence[Path]
 
-    def tables(self, *, all_numbers: bool, names: tuple[str, ...] | None = None) -> Iterator[Table]:
-        """Read every file block by block; `names` stand where a file has no header."""
+    def tables(self, *, all_numbers: bool, found: Layout | None = None) -> Iterator[Table]:
+        """Read every file block by block; `found` is what headers agree with, or stands for them."""
         for path in self.paths:
             file = str(path.relative_to(self.directory.parent))
             try:
                 with _open(path) as stream:
                     for table in read_tables(stream, is_header_by_itself, all_numbers=all_numbers, file=file):
-                        yield replace(table, names=table.names or names)
+                        yield table if found is None else _named(table, found)
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise BodyError(f"{file} is not a whole gzip file: {error}") from error
 
@@ -120,6 +121,24 @@ def _open(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path, "rb")) if is_gzip else path.open("rb")
 
 
+def _named(table: Table, found: Layout) -> Table:
+    """Return the table with names; ColumnError where its header lacks or adds a column, the label before all."""
+    if table.names is None:
+        return replace(table, names=found.names)
+    known, named = ({name.casefold() for name in names} for names in (found.names, table.names))
+    if found.label.casefold() not in named:
+        raise ColumnError(f'{table.file}: the header lacks the label "{found.label}"')
+    those = f"the columns that were read first are {quoted(found.names)}"
+    for name in table.names:
+        if name.casefold() not in known:
+            close = get_close_matches(name[:60], found.names, n=1)
+            hint = f'did you mean "{close[0]}"?' if close else those
+            raise ColumnError(f'{table.file}: there is no column "{name[:60]}"; {hint}')
+    if absent := [name for name in found.inputs if name.casefold() not in named]:
+        raise ColumnError(f"{table.file}: the header lacks {quoted(absent)}; {those}")
+    return table
+
+
 def _read_new(files: _Files, first: Table, roles: Roles) -> Channel:
     found = layout(first, roles)
     if first.names or found.names == CARD_COLUMNS:
@@ -140,7 +159,7 @@ def _read_kinds(files: _Files, found: Layout, roles: Roles) -> Channel:
             return _read_as(_schema([Column(name) for name in found.inputs], found), files, found)
         except RowError:
             pass
-    columns = survey(files.tables(all_numbers=False, names=found.names), found.inputs, roles.categories)
+    columns = survey(files.tables(all_numbers=False, found=found), found.inputs, roles.categories)
     return _read_as(_schema(list(columns.values()), found), files, found)
 
 
@@ -152,7 +171,7 @@ def _read_as(schema: Schema, files: _Files, found: Layout) -> Channel:
     parts: list[Matrix] = []
     labels: list[Labels] = []
     times: list[Floats] = []
-    for table in files.tables(all_numbers=schema.is_numeric, names=found.names):
+    for table in files.tables(all_numbers=schema.is_numeric, found=found):
         parts.append(schema.rows(table).X)
         labels.append(_labels(table, found.label))
         if found.time:

@@ -258,9 +258,18 @@ def test_like(train: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        pytest.param("a,c,Class", 'validation/rows.csv: there is no column "c"', id="unknown"),
-        pytest.param("a,Class", 'validation/rows.csv: the header lacks "b"', id="lacks"),
-        pytest.param("a,b", 'validation/rows.csv, line 2: the header lacks "Class"', id="no label"),
+        pytest.param(
+            "a,c,Class",
+            'validation/rows.csv: there is no column "c"; the columns that were read first are "a", "b", "Class"$',
+            id="unknown",
+        ),
+        pytest.param(
+            "A,b,Clas,Class", 'validation/rows.csv: there is no column "Clas"; did you mean "Class"[?]$', id="near"
+        ),
+        pytest.param(
+            "a,Class", 'validation/rows.csv: the header lacks "b"; the columns .* first are "a", "b"', id="lacks"
+        ),
+        pytest.param("a,b,c", 'validation/rows.csv: the header lacks the label "Class"$', id="no label"),
         pytest.param("a,b,B,Class", 'validation/rows.csv: column "b" is named more than once', id="twice"),
     ],
 )

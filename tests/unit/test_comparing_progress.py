@@ -215,7 +215,9 @@ def test_scores_of_something_else(tmp_path: Path, scores: Any) -> None:
     store, pair = Store.open(tmp_path, SETTINGS, resume=False), Pair("quick", "none")
     store.save(pair, 0, Outcome(), scores)
 
-    with pytest.raises(SettingError, match=r"0\.npy is damaged: it does not hold a probability and a flag for each of 3 rows"):
+    with pytest.raises(
+        SettingError, match=r"0\.npy is damaged: it does not hold a probability and a flag for each of 3 rows"
+    ):
         store.scores(pair, 0, 3)
 
 

@@ -45,9 +45,7 @@ def test_same_bytes_in_every_process() -> None:
     assert len(outcomes) == 1
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [(LogisticRegression, "logistic-regression"), (Autoencoder, "autoencoder")]
-)
+@pytest.mark.parametrize(("kind", "name"), [(LogisticRegression, "logistic-regression"), (Autoencoder, "autoencoder")])
 def test_constants_alone(kind: Any, name: str) -> None:
     """Rows of which no column varies are refused in words of ours."""
     rows = make_labelled(60, 20)
