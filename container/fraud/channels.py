@@ -78,7 +78,8 @@ def read(directory: Path, roles: Roles, like: Channel | None = None, content_typ
             return _read_as(like.schema, files, like.layout)
         first = next(files.tables(all_numbers=True), None)
         if first is None:
-            raise NoRowsError(f'channel "{name}" holds a header and no rows')
+            problem = "holds a header and no rows" if any(path.stat().st_size for path in files.paths) else "is empty"
+            raise NoRowsError(f'channel "{name}" {problem}')
         return _read_new(files, first, roles)
     except ColumnError as error:
         raise ColumnError(f'channel "{name}": {error}') from None
@@ -94,9 +95,9 @@ def data_files(directory: Path) -> list[Path]:
     data = [path for path in files if _is_data(path.relative_to(directory)) and path.stat().st_size]
     skipped = quoted([path.name for path in files if path not in data and not _is_marker(path, directory)], 4)
     if not data:
-        raise NoRowsError(
-            f'channel "{directory.name}" holds no CSV files' + (f"; skipped {skipped}" if skipped else "")
-        )
+        empty = quoted([path.name for path in files if _is_data(path.relative_to(directory))], 4)
+        why = f"is empty: 0 bytes are in {empty}" if empty else "holds no CSV files"
+        raise NoRowsError(f'channel "{directory.name}" {why}' + (f"; skipped {skipped}" if skipped else ""))
     if skipped:
         log.warning('channel "%s": skipped %s, no CSV by its name', directory.name, skipped)
     return data

@@ -128,6 +128,9 @@ def test_damaged_gzip(train: Path, damaged: bytes) -> None:
         pytest.param({"rows__csv": "a,Class\n"}, r'^channel "train" holds a header and no rows$', id="header only"),
         pytest.param({"rows__csv": "\n\n"}, "holds a header and no rows", id="blank lines"),
         pytest.param({"rows__csv__gz": gzip.compress(b"")}, "holds a header and no rows", id="empty gzip"),
+        pytest.param(
+            {"rows__csv": "", "x__txt": ""}, '"train" is empty: 0 bytes are in "rows.csv", "x.txt"$', id="empty"
+        ),
     ],
 )
 def test_no_rows(train: Path, files: Mapping[str, str | bytes], message: str) -> None:

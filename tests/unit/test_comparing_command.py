@@ -101,11 +101,25 @@ def test_grids_of_what_options_set(data: Path) -> None:
     assert result.stderr == "Error: the grid of svc holds resampling, which --resamplers sets; leave it out there\n"
 
 
-def test_no_data(tmp_path: Path) -> None:
-    """Rows that are not there are named."""
-    result = run(tmp_path / "absent.csv")
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        pytest.param("absent.csv", "there is no file or directory {}", id="nothing"),
+        pytest.param(
+            "/dev/null", "{} is neither a file nor a directory; give a CSV file, or a directory of them", id="a device"
+        ),
+        pytest.param("empty.csv", "{} is empty", id="an empty file"),
+        pytest.param("many", '{} is empty: 0 bytes are in "a.csv"', id="a directory of empty files"),
+    ],
+)
+def test_no_data(tmp_path: Path, name: str, problem: str) -> None:
+    """Rows that are not there are named, in no word of a training job."""
+    (tmp_path / "many").mkdir()
+    for empty in ("empty.csv", "many/a.csv"):
+        (tmp_path / empty).write_text("")
+    result = run(tmp_path / name, "--out", str(tmp_path / "out"))
 
-    assert (result.exit_code, result.stderr) == (1, f"Error: there is no file or directory {tmp_path}/absent.csv\n")
+    assert (result.exit_code, result.stderr) == (1, f"Error: {problem.format(tmp_path / name)}\n")
 
 
 @pytest.mark.parametrize("out", ["comparison", "."])

@@ -188,6 +188,8 @@ def _read(data: Path, plan: Plan) -> Channel:
     try:
         if not data.exists():
             raise NoRowsError(f"there is no file or directory {data}")
+        if not data.is_file() and not data.is_dir():
+            raise NoRowsError(f"{data} is neither a file nor a directory; give a CSV file, or a directory of them")
         channel = channels.read(data, roles)
         require_both_classes(channel.rows, "rows")
         leaks.require_no_copy(channel.rows, channel.schema.names, channel.schema.label)
