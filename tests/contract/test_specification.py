@@ -32,6 +32,20 @@ def test_the_files_are_what_the_code_stands_for() -> None:
     assert tables() in (ROOT / "docs/06-hyperparameters.md").read_text()
 
 
+def test_headings_that_pages_link_to_are_there() -> None:
+    """A link to a part of another page of docs/ ends at a heading."""
+    pages = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
+    links = {link for text in pages.values() for link in re.findall(r"\]\(([\w-]+\.md)#([\w-]+)\)", text)}
+    headings = {
+        (name, heading.lower().replace(" ", "-"))
+        for name, text in pages.items()
+        for heading in re.findall("^#+ (.+)$", text, flags=re.MULTILINE)
+    }
+
+    assert links
+    assert links <= headings
+
+
 @pytest.mark.parametrize("parameter", NUMBERS, ids=lambda parameter: str(parameter["Name"]))
 def test_both_ends_of_every_range_are_accepted(parameter: dict[str, dict[str, dict[str, str]]]) -> None:
     """A tuner that goes to the limits of a range is never refused (T55)."""
