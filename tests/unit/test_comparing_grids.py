@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from fraud.comparing.grids import candidates, read, require_known
+from fraud.comparing.grids import ALIKE, candidates, read, require_known
+from fraud.comparing.sets import OPTIONS
 from fraud.errors import SettingError
+from fraud.hyperparameters import Hyperparameters, fields
 
 GRID = {"max_depth": [3, 4], "eta": [0.1, 0.2, 0.3], "refit": [True]}
 
@@ -63,6 +65,11 @@ def test_huge_grid(tmp_path: Path) -> None:
         pytest.param('{"eta": 0.1}', "a JSON object of lists", id="no list"),
         pytest.param('{"eta": []}', "a JSON object of lists", id="nothing to try"),
         pytest.param('{"etta": [0.1]}', "did you mean eta", id="unknown name"),
+        pytest.param(
+            '{"threshold_rule": ["max_f1", "precision>=0.9"]}',
+            "threshold_rule has 2 values, and a search chooses by average precision, .*; give one, or --set thres",
+            id="no ranking of its own",
+        ),
         pytest.param('{"eta": [0.1, 7]}', 'eta="7"', id="value out of range"),
     ],
 )
@@ -73,6 +80,11 @@ def test_wrong_grids(tmp_path: Path, text: str, words: str) -> None:
 
     with pytest.raises(SettingError, match=f"xgboost.json.*{words}"):
         read(path, "xgboost")
+
+
+def test_names_that_change_a_ranking() -> None:
+    """Of what all learners may be told, the two ratios alone change which candidate ranks best."""
+    assert set(fields(Hyperparameters)) - {*OPTIONS, *ALIKE} == {"smote_ratio", "undersample_ratio"}
 
 
 def test_stray_grid(directory: Path) -> None:

@@ -15,6 +15,8 @@ from fraud.errors import HyperparameterError, SettingError
 type Told = Mapping[str, str]
 type Grid = Mapping[str, Sequence[str]]
 
+# What changes no ranking: a search chooses by average precision, and would keep the first value.
+ALIKE = ("amount_column", "decline_rule", "device", "refit", "threshold_rule", "top_k", "validation_fraction")
 AS_IT_IS: tuple[Told, ...] = ({},)
 MOST_CANDIDATES = 10_000
 RIGHT = 'a JSON object of lists, such as {"max_depth": [3, 4, 6]}'
@@ -53,6 +55,9 @@ def read(path: Traversable, learner: str) -> Grid:
         raise SettingError(f"{path} should hold {RIGHT}")
     grid = {name: tuple(map(_text, values)) for name, values in content.items()}
     for name, values in grid.items():
+        if name in ALIKE and len(values) > 1:
+            why = "a search chooses by average precision, which is the same for all of them"
+            raise SettingError(f"{path}: {name} has {len(values)} values, and {why}; give one, or --set {name}=VALUE")
         for value in values:
             try:
                 hyperparameters.read({"algorithm": learner, name: value})
