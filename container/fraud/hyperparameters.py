@@ -83,7 +83,9 @@ def _decline_rule(value: object) -> object:
 def _one_of(names: Mapping[str, object]) -> BeforeValidator:
     def check(value: object) -> object:
         if value not in names:
-            raise ValueError(f"should be one of {', '.join(names)}")
+            close = get_close_matches(str(value), names, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"should be one of {', '.join(names)}{hint}")
         return value
 
     return BeforeValidator(check)
@@ -209,7 +211,8 @@ def hint(name: str, algorithms: Sequence[str]) -> str:
         )
         return f"{lacking} of that name, {', '.join(others)} ha{'s' if len(others) == 1 else 've'}"
     name = name.casefold()
-    close = [MEANT[name]] if MEANT.get(name) in known else get_close_matches(name, known, n=1)
+    alike = [one for one in known if one.casefold() == name]
+    close = [MEANT[name]] if MEANT.get(name) in known else alike or get_close_matches(name, known, n=1)
     if close:
         return f"did you mean {close[0]}?"
     nearest = get_close_matches(name, known, n=3, cutoff=0.45)

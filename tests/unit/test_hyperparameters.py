@@ -226,7 +226,9 @@ def test_not_whole(name: str, text: str) -> None:
         pytest.param("refit", "maybe", 'refit="maybe": should be a valid boolean', id="no boolean"),
         pytest.param("device", "gpu", "device=\"gpu\": should be 'auto', 'cpu' or 'cuda'", id="no device"),
         pytest.param("resampling", "over", 'resampling="over": should be one of auto, none, under', id="no resampling"),
+        pytest.param("resampling", "smot", "should be one of .*; did you mean smote[?]$", id="misspelt resampling"),
         pytest.param("algorithm", "forest", 'algorithm="forest": should be one of xgboost', id="no algorithm"),
+        pytest.param("algorithm", "xgbost", "should be one of .*; did you mean xgboost[?]$", id="misspelt algorithm"),
         pytest.param("threshold_rule", "p>0.5", 'threshold_rule="p>0.5": should be one of max_f1', id="no rule"),
         pytest.param("decline_rule", "risk:cost=5", "decline_rule=.*should be a rule of the probability", id="money"),
         pytest.param("threshold_rule", "risk:cost=1e999", "threshold_rule=.*should hold finite numbers", id="infinite"),
@@ -313,6 +315,8 @@ def test_none_is_a_resampling_and_not_the_lack_of_one() -> None:
 def test_names_of_a_learner() -> None:
     """A name belongs to the learner of the job; one of another learner's is refused with whose it is."""
     assert read({"algorithm": "svc", "C": "2", "kernel": "linear"}).stated()["C"] == 2
+    with pytest.raises(HyperparameterError, match=r"^c: .*; did you mean C[?]$"):
+        read({"algorithm": "svc", "c": "2"})
     with pytest.raises(
         HyperparameterError, match=r"nu: .*; algorithm=xgboost has none of that name, one-class-svm has$"
     ):
@@ -324,7 +328,10 @@ def test_names_of_a_learner() -> None:
 
 def test_unknown_learner() -> None:
     """Of a learner that is not there nothing is said but which are: what it may be told, nobody knows."""
-    with pytest.raises(HyperparameterError, match=r'^algorithm="forest": should be one of xgboost, [^;]*$'):
+    with pytest.raises(
+        HyperparameterError,
+        match=r'^algorithm="forest": should be one of xgboost, [^;]*; did you mean random-forest[?]$',
+    ):
         read({"algorithm": "forest", "n_estimators": "10"})
 
 
