@@ -148,7 +148,7 @@ def test_resume_differently(tmp_path: Path, changes: dict[str, object], words: s
 def test_used_directory(tmp_path: Path) -> None:
     """A directory that holds something is neither overwritten nor taken for a comparison."""
     (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(SettingError, match="not empty; it holds no comparison"):
+    with pytest.raises(SettingError, match=r"not empty, and holds no comparison; give another --out$"):
         Store.open(tmp_path, SETTINGS, resume=False)
     with pytest.raises(SettingError, match="no comparison to go on with"):
         Store.open(tmp_path, SETTINGS, resume=True)

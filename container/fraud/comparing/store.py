@@ -97,8 +97,10 @@ class Store:
         path = directory / SETTINGS
         is_used = directory.is_dir() and any(directory.iterdir())
         if is_used and not resume:
-            goes_on = "--resume goes on with the comparison there" if path.exists() else "it holds no comparison"
-            raise SettingError(f"--out {directory} is not empty; {goes_on}, or give another --out")
+            if path.exists():
+                goes_on = "--resume goes on with the comparison there"
+                raise SettingError(f"--out {directory} is not empty; {goes_on}, or give another --out")
+            raise SettingError(f"--out {directory} is not empty, and holds no comparison; give another --out")
         if is_used and not path.exists():
             raise SettingError(f"--resume: {directory} holds files, and no comparison to go on with; give its --out")
         if is_used:
