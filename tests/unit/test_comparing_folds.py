@@ -57,6 +57,9 @@ def test_seed(split: str) -> None:
     ("rows", "folds", "split", "error", "words"),
     [
         pytest.param(make_labelled(100, 4), 5, "stratified", NoFraudError, "--folds 5 .* the 4 frauds", id="frauds"),
+        pytest.param(
+            make_labelled(100, 1), 2, "stratified", NoFraudError, "the 1 fraud that there is; each fold", id="one fraud"
+        ),
         pytest.param(make_labelled(100, 97), 5, "stratified", NoFraudError, "the 3 honest rows", id="honest"),
         pytest.param(ROWS, 5, "time", ColumnError, "--time-column", id="no times"),
         pytest.param(make_labelled(40, 3), 3, "stratified", NoFraudError, "each part needs both", id="few frauds"),

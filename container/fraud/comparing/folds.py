@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from fraud.errors import ColumnError, NoFraudError
 from fraud.model.learner import Labelled
-from fraud.model.splitting import hold_out
+from fraud.model.splitting import counted, hold_out
 from fraud.schema import Matrix
 
 type Parts = NDArray[np.uint8]
@@ -29,8 +29,9 @@ def divide(rows: Labelled, folds: int, split: str, seed: int) -> Parts:
     """
     frauds = min(rows.frauds, len(rows) - rows.frauds)
     if split == "stratified" and folds > frauds:
-        kind = "frauds" if frauds == rows.frauds else "honest rows"
-        raise NoFraudError(f"--folds {folds} is more than the {frauds} {kind} that there are; each fold tests on one")
+        kind = "fraud" if frauds == rows.frauds else "honest row"
+        there = f"the {counted(frauds, kind)} that there {'is' if frauds == 1 else 'are'}"
+        raise NoFraudError(f"--folds {folds} is more than {there}; each fold tests on one")
     parts = (_by_time if split == "time" else _stratified)(rows, folds, seed)
     for fold, part in enumerate(parts, start=1):
         _require_both_classes(rows, part, f"fold {fold} of {folds}")
@@ -73,7 +74,8 @@ def _require_both_classes(rows: Labelled, part: NDArray[np.uint8], fold: str) ->
     for does, name in NAMES.items():
         labels = rows.y[part == does]
         if not 0 < np.count_nonzero(labels) < len(labels):
+            frauds = counted(int(np.count_nonzero(labels)), "fraud")
             raise NoFraudError(
-                f"{fold}: the {len(labels)} rows that {name} hold {np.count_nonzero(labels)} frauds, and each part "
-                "needs both classes; set fewer --folds"
+                f"{fold}: the {len(labels)} rows that {name} hold {frauds}, and each part needs both classes; "
+                "set fewer --folds"
             )

@@ -45,12 +45,10 @@ def split(train: Labelled, validation: Labelled | None, test: Labelled | None, f
     """
     require_both_classes(train, "training rows")
     if validation is None:
-        kept, held_out = hold_out(train, fraction, seed)
-        training, validation = _take(train, kept), _take(train, held_out)
+        training, validation, held_out = _hold_validation_out(train, fraction, seed)
     else:
         training, held_out = train, np.arange(len(validation))
-    require_both_classes(training, "training rows left after holding validation rows out")
-    require_both_classes(validation, "validation rows")
+        require_both_classes(validation, "validation rows")
     if test is not None:
         require_both_classes(test, "test rows")
         return Split(training, validation, test, np.arange(len(test)), has_test=True)
@@ -59,6 +57,19 @@ def split(train: Labelled, validation: Labelled | None, test: Labelled | None, f
     require_both_classes(parts.tuning, "validation rows that choose the threshold")
     require_both_classes(parts.held_out, "validation rows that measure it")
     return parts
+
+
+def _hold_validation_out(train: Labelled, fraction: float, seed: int) -> tuple[Labelled, Labelled, NDArray[np.intp]]:
+    """Return the rows left, those that validate and their positions; an error names the hyperparameter."""
+    told = f"validation_fraction={fraction:g}"
+    try:
+        kept, held_out = hold_out(train, fraction, seed)
+    except NoFraudError as error:
+        raise NoFraudError(f"{error} ({told})") from None
+    training, validation = _take(train, kept), _take(train, held_out)
+    require_both_classes(training, f"training rows left after holding validation rows out ({told})")
+    require_both_classes(validation, f"validation rows ({told})")
+    return training, validation, held_out
 
 
 def hold_out(rows: Labelled, fraction: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -73,11 +84,16 @@ def hold_out(rows: Labelled, fraction: float, seed: int) -> tuple[NDArray[np.int
     away = math.ceil(len(rows) * fraction)
     if min(rows.frauds, len(rows) - rows.frauds, away, len(rows) - away) < 2:
         raise NoFraudError(
-            f"{rows.frauds} frauds among {len(rows)} rows cannot be divided into {len(rows) - away} rows and {away}; "
-            "each part needs both classes"
+            f"{counted(rows.frauds, 'fraud')} among {len(rows)} rows cannot be divided into {len(rows) - away} rows "
+            f"and {away}; each part needs both classes"
         )
     kept_rows, held_out = train_test_split(np.arange(len(rows)), test_size=fraction, stratify=rows.y, random_state=seed)
     return np.sort(kept_rows), np.sort(held_out)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with what is counted: 1 fraud, 2 frauds."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _take(rows: Labelled, positions: NDArray[np.intp]) -> Labelled:

@@ -25,7 +25,7 @@ from fraud.machine import SIGNAL_EXIT_CODE, cores
 from fraud.model import leaks
 from fraud.model.algorithms import ALGORITHMS
 from fraud.model.drift import Baseline
-from fraud.model.splitting import Split, require_both_classes, split
+from fraud.model.splitting import Split, counted, require_both_classes, split
 from fraud.model.thresholds import NEVER, Threshold
 from fraud.opt_ml import OptMl
 from fraud.schema import Schema
@@ -140,7 +140,8 @@ def _read_channels(
             found[name] = channels.read(opt_ml.channel(name), roles, found["train"], content_type)
     for name, channel in found.items():
         share = channel.rows.frauds / len(channel.rows)
-        log.info("channel %s: %d rows, %d frauds (%.3f %%)", name, len(channel.rows), channel.rows.frauds, 100 * share)
+        frauds = counted(channel.rows.frauds, "fraud")
+        log.info("channel %s: %d rows, %s (%.3f %%)", name, len(channel.rows), frauds, 100 * share)
     return found.pop("train"), found
 
 
