@@ -117,6 +117,38 @@ def test_within_noise() -> None:
 
 
 @pytest.mark.parametrize(
+    ("low", "words"),
+    [
+        pytest.param(-0.0002, "-0.0002 to 0.006 within noise", id="a little below"),
+        pytest.param(0.0, "0.000 to 0.006 within noise", id="nothing"),
+        pytest.param(0.0003, "0.0003 to 0.006 beyond noise", id="a little above"),
+        pytest.param(0.004, "0.004 to 0.006 beyond noise", id="above"),
+    ],
+)
+def test_sign_of_a_lead(low: float, words: str) -> None:
+    """The end that decides what is noise is shown with its sign."""
+    progress = make_progress(("a", "b"), ("none",))
+    progress.gains[progress.plan.pairs[1]] = Figure(0.005, low, 0.006)
+
+    assert words in " ".join(text(render(document(progress))).split())
+
+
+def test_refused_alike() -> None:
+    """Pairs that are refused for one reason are one row of the page, whatever resampling the reason begins with."""
+    progress = make_progress(("a", "b", "c"), ("none", "smote", "adasyn"))
+    for pair in progress.plan.pairs:
+        if pair.resampling != "none":
+            del progress.summaries[pair]
+            reason = f'resampling="{pair.resampling}": c learns alone' if pair.learner == "c" else "too few"
+            progress.outcomes[pair, 0] = Outcome(refused=reason)
+
+    rows = Elements(render(document(progress))).rows
+    assert ["a, b", "smote, adasyn", "too few"] in rows
+    assert ["c", "smote, adasyn", "c learns alone"] in rows
+    assert "too few" not in [row[-1] for row in rows if row[0] == "b"]
+
+
+@pytest.mark.parametrize(
     ("seconds", "others", "is_named"),
     [
         pytest.param(0.05948, 0.03988, False, id="noise of the clock"),

@@ -22,7 +22,7 @@ LEGEND_LINE_INCHES = 0.19
 def render(document: dict[str, Any]) -> str:
     """Return the page of a comparison; equal documents give equal pages."""
     template = environment("comparing").get_template("compare.html.j2")
-    return template.render(document, draw=lambda name: svg(name, lambda: PLOTS[name](document)))
+    return template.render(document, by_reason=by_reason, draw=lambda name: svg(name, lambda: PLOTS[name](document)))
 
 
 def best_of_learners(pairs: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
@@ -31,6 +31,18 @@ def best_of_learners(pairs: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapp
     for rank, pair in enumerate(pairs, start=1):
         first.setdefault(pair["learner"], (rank, pair))
     return list(first.values())
+
+
+def by_reason(pairs: Sequence[Mapping[str, str]]) -> list[tuple[str, str, str]]:
+    """Return learners, resamplings and the reason that each of those has with each of these."""
+    resamplings: dict[tuple[str, str], list[str]] = {}
+    for pair in pairs:
+        reason = pair["reason"].removeprefix(f'resampling="{pair["resampling"]}": ')
+        resamplings.setdefault((pair["learner"], reason), []).append(pair["resampling"])
+    learners: dict[tuple[str, str], list[str]] = {}
+    for (learner, reason), of in resamplings.items():
+        learners.setdefault((", ".join(of), reason), []).append(learner)
+    return [(", ".join(of), names, reason) for (names, reason), of in learners.items()]
 
 
 def _precision_recall(document: Document) -> Figure:
