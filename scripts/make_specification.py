@@ -157,8 +157,12 @@ def main() -> None:
     (ROOT / "deploy").mkdir(exist_ok=True)
     (ROOT / "deploy" / "algorithm.json").write_text(json.dumps(specification(), indent=1) + "\n", encoding="utf-8")
     page = ROOT / "docs" / "06-hyperparameters.md"
-    text = page.read_text(encoding="utf-8")
-    page.write_text(re.sub(r"\| name \|.*\|\n", lambda _: tables() + "\n", text, flags=re.DOTALL), encoding="utf-8")
+    page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def with_tables(text: str) -> str:
+    """Return a page with its tables of hyperparameters, from the first to the last that has names, written anew."""
+    return re.sub(r"\| name \|(?s:.*)\n\| name \|.*(\n\|.*)+", lambda _: tables(), text)
 
 
 if __name__ == "__main__":

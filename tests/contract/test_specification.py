@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from fraud.hyperparameters import fields, read
 from fraud.model.algorithms import ALGORITHMS
-from make_specification import specification, tables
+from make_specification import specification, tables, with_tables
 from tests.processes import ROOT
 
 TOLD = specification()
@@ -30,6 +30,14 @@ def test_the_files_are_what_the_code_stands_for() -> None:
     """The specification in deploy/ and the table in docs/ are those of the code: `make_specification.py`."""
     assert json.loads((ROOT / "deploy/algorithm.json").read_text()) == TOLD
     assert tables() in (ROOT / "docs/06-hyperparameters.md").read_text()
+
+
+def test_other_tables_stay() -> None:
+    """Writing the tables anew leaves the rest of the page, other tables too, as it was."""
+    page = (ROOT / "docs/06-hyperparameters.md").read_text()
+
+    assert with_tables(page) == page
+    assert with_tables(page.replace("| `seed` |", "| `sead` |")) == page
 
 
 def test_headings_that_pages_link_to_are_there() -> None:
