@@ -17,7 +17,7 @@ from fraud.model.trees import cause
 from fraud.schema import Matrix
 
 # Leaves of rows that are held at once.
-MOST_LEAVES = 2**22
+MOST_LEAVES = 2**20
 
 
 def boost(
