@@ -47,7 +47,7 @@ class Case:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=4000, help="of one row, to each server")
-    parser.add_argument("--bodies", type=int, default=40, help="of 10,000 rows, to each server")
+    parser.add_argument("--bodies", type=int, default=200, help="of 10,000 rows, to each server")
     parser.add_argument("--starts", type=int, default=7, help="of each server")
     parser.add_argument("--directory", type=Path, default=Path("build/benchmark/serving"))
     told = parser.parse_args()

@@ -110,8 +110,12 @@ class ServingSettings(Settings):
 
     @property
     def scoring_threads(self) -> int:
-        """Return how many threads score the blocks of one large body: no more in all than there are cores (S57)."""
-        return max(1, cores() // self.processes)
+        """Return how many threads score the blocks of one large body: no more in all than there are cores (S57).
+
+        Of three or more one is left to the thread that decodes; two of two score, as that takes twice as long.
+        """
+        share = cores() // self.processes
+        return max(1, share - (share > 2))
 
     @property
     def waiting_slots(self) -> int:
